@@ -1,0 +1,102 @@
+// Server: the HTTP API of one node (the contract is docs/api.md).
+//
+// Asynchronous on Boost.Asio: a few io threads serve any number of connections; no thread belongs
+// to a connection or a request. Answers that come from the node's actors are handed to a
+// connection's io thread in batches, one wake-up each. Threads: Start, BeginDrain and Stop from the
+// owner's thread. What a crash leaves: nothing, the server keeps no state.
+#ifndef SISYPHUS_API_SERVER_H_
+#define SISYPHUS_API_SERVER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "kv/store.h"
+#include "node/node.h"
+
+namespace sisyphus::api {
+
+struct Limits {
+  size_t max_key_bytes = 64 << 10;
+  size_t max_value_bytes = 16 << 20;
+  size_t max_header_bytes =
+      64 << 10;  // Request line and headers; a percent-encoded key of max_key_bytes comes on top.
+  size_t max_connections = 20'000;
+  size_t max_inflight_bytes =
+      256 << 20;  // Request bodies being read or proposed, all connections together; beyond: 429.
+  Duration request_timeout =
+      std::chrono::seconds(5);  // From the parsed request to its answer: then 504 or 503.
+  Duration header_timeout =
+      std::chrono::seconds(10);  // From the first byte of a request to the end of its headers.
+  Duration body_timeout = std::chrono::seconds(60);
+  Duration idle_timeout = std::chrono::seconds(300);  // Between requests.
+};
+
+struct ServerOptions {
+  std::string address = "127.0.0.1:8001";  // HOST:PORT; port 0 picks a free one.
+  int io_threads = 1;
+  bool simple_endpoints = true;
+  Limits limits;
+
+  // Not owned; all outlive the server.
+  kv::Store* store = nullptr;
+  node::Node* node = nullptr;
+  Clock* clock = nullptr;
+
+  // The body of /metrics, in the Prometheus text format. Called on an io thread, at most one at a
+  // time.
+  std::function<std::string()> render_metrics;
+  std::string version;          // Of /version.
+  std::string advertised_http;  // This node's own address in /v1/cluster; empty: the bound address.
+};
+
+// Counters for metrics. Read from any thread.
+struct RequestCount {
+  std::string method;
+  std::string endpoint;  // A route, e.g. "/v1/kv/{key}", never a raw path.
+  int status = 0;
+  uint64_t count = 0;
+};
+struct LatencyHistogram {
+  std::string endpoint;
+  std::vector<double> bounds_seconds;  // Upper bounds, ascending; the last bucket is open.
+  std::vector<uint64_t> counts;        // One more than bounds.
+  double sum_seconds = 0;
+};
+struct ServerStats {
+  std::vector<RequestCount> requests;
+  std::vector<LatencyHistogram> latencies;
+  uint64_t open_connections = 0;
+  uint64_t accepted_connections = 0;
+  uint64_t inflight_requests = 0;
+  uint64_t refused_overload = 0;
+};
+
+class Server {
+ public:
+  // Binds and begins to serve. kInvalidArgument: the address cannot be understood; kUnavailable: it
+  // cannot be bound (port in use).
+  static StatusOr<std::unique_ptr<Server>> Start(ServerOptions options);
+  virtual ~Server() = default;  // Stops first.
+
+  // HOST:PORT, with the port that was picked.
+  virtual std::string bound_address() const = 0;
+
+  // /readyz answers 503 from now on, responses carry "Connection: close", new connections are
+  // refused once those in flight are done.
+  virtual void BeginDrain() = 0;
+
+  // Waits until no request is in flight, at most `timeout`; then closes every connection and stops
+  // the threads.
+  virtual void Stop(Duration timeout) = 0;
+
+  virtual ServerStats stats() const = 0;
+};
+
+}  // namespace sisyphus::api
+
+#endif  // SISYPHUS_API_SERVER_H_

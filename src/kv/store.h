@@ -1,0 +1,112 @@
+// Store: keys and values as clients see them, on one replica of the cluster.
+//
+// Writes are encoded as commands, proposed through the node (which forwards them if another node
+// leads) and answered with what applying them said. Reads are answered from the local state
+// machine, once the chosen consistency allows. Threads: everything from any thread; nothing blocks
+// but the table reads of Get. Callbacks run on the node's actors (or, when the answer is there at
+// once, inside the call) and must return quickly.
+#ifndef SISYPHUS_KV_STORE_H_
+#define SISYPHUS_KV_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "kv/machine.h"
+#include "node/node.h"
+
+namespace sisyphus::kv {
+
+enum class Consistency : uint8_t {
+  kLinearizable,  // Sees every write acknowledged before the read began (read-index round).
+  kLease,         // The same, without a round trip while the leader's lease holds.
+  kStale,         // This replica's own state, at once.
+};
+
+struct VersionedValue {
+  std::string value;
+  Index create_revision;
+  Index mod_revision;
+  uint64_t version = 0;  // 1 when created, one more with each put.
+};
+
+// When a write may happen. Decided where it is applied, so the same on every replica.
+struct Condition {
+  std::optional<Index> if_revision;  // The key exists and its mod_revision is this.
+  bool if_absent = false;            // The key does not exist.
+};
+
+struct PutRequest {
+  std::string key;  // Not empty.
+  std::string value;
+  Condition condition;
+  bool want_previous = false;
+};
+struct PutResult {
+  bool succeeded = true;  // False: the condition did not hold, nothing changed; `current_revision`
+                          // says what stands.
+  Index revision;         // Of this change.
+  uint64_t version = 0;
+  bool created = false;
+  Index current_revision;  // Only when not succeeded; 0: the key does not exist.
+  std::optional<VersionedValue> previous;
+};
+
+struct DeleteRequest {
+  std::string key;
+  Condition condition;
+  bool want_previous = false;
+};
+struct DeleteResult {
+  bool succeeded = true;  // As in PutResult.
+  Index revision;
+  uint64_t deleted = 0;
+  Index current_revision;
+  std::optional<VersionedValue> previous;
+};
+
+struct GetRequest {
+  std::string key;
+  Consistency consistency = Consistency::kLinearizable;
+};
+struct GetResult {
+  std::optional<VersionedValue> found;
+  Index store_revision;  // The state that was read.
+};
+
+class Store {
+ public:
+  // Neither is owned; both outlive the store.
+  Store(node::Node* node, Machine* machine, Clock* clock);
+
+  // Errors are the node's (see node::Node::Propose).
+  void Put(PutRequest request, MonotonicTime deadline,
+           absl::AnyInvocable<void(StatusOr<PutResult>)> done);
+  void Delete(DeleteRequest request, MonotonicTime deadline,
+              absl::AnyInvocable<void(StatusOr<DeleteResult>)> done);
+
+  // `done` is called with OK when a read through Read() may be answered: on the node's actors, or
+  // inside the call.
+  void WaitReadable(Consistency consistency, MonotonicTime deadline,
+                    absl::AnyInvocable<void(Status)> done);
+
+  // Reads the local state. May read tables from disk: call it from a thread that may block. For
+  // kLease the answer counts only if it is not kUnavailable: the lease is checked after the read,
+  // and kUnavailable asks the caller to go through WaitReadable(kLinearizable).
+  StatusOr<GetResult> Read(const GetRequest& request);
+
+ private:
+  node::Node* const node_;
+  Machine* const machine_;
+  Clock* const clock_;
+};
+
+}  // namespace sisyphus::kv
+
+#endif  // SISYPHUS_KV_STORE_H_

@@ -1,0 +1,141 @@
+// Node: one replica, the machine around the Raft core.
+//
+// It feeds the core with messages, ticks and proposals, and does what the core's outputs say: the
+// log actor writes and syncs, the transport sends, the apply actor feeds the state machine; then
+// the waiters of a batch are answered. Every hop hands over a batch.
+//
+// Guarantees
+//   - A proposal is answered OK only after its entry is durable on a majority and applied here (or
+//   at the leader, if forwarded).
+//   - A proposal is never made twice: a lost answer is kDeadlineExceeded ("outcome unknown").
+//   - Waiters are matched by (term, index): an entry that another leader put at the same index
+//   answers kAborted, never OK.
+// Threads: Propose, ReadIndex, LeaseValid, View and Status from any thread; they never block.
+// Callbacks run on the node's actors and must return quickly. An I/O error of the log or the state
+// machine calls NodeOptions::on_fatal and the node does nothing more.
+#ifndef SISYPHUS_NODE_NODE_H_
+#define SISYPHUS_NODE_NODE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/file_system.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "node/state_machine.h"
+#include "node/transport.h"
+#include "raft/core.h"
+#include "raft/types.h"
+
+namespace sisyphus::node {
+
+struct NodeOptions {
+  NodeId id;
+  std::string log_directory;
+  // Who founds the cluster; used only when the log is empty. Empty: a blank replica that waits to
+  // be added.
+  raft::Membership initial_membership;
+  uint64_t seed = 0;
+
+  Duration tick = std::chrono::milliseconds(25);
+  uint32_t heartbeat_ticks = 2;
+  uint32_t election_ticks = 16;
+  uint64_t log_segment_bytes = 64 << 20;
+  size_t max_uncommitted_bytes = 64 << 20;
+  size_t max_pending_proposals = 65'536;  // Waiting for an answer here; beyond, kResourceExhausted.
+  size_t max_pending_reads = 65'536;      // Likewise.
+
+  // Not owned; all must outlive the node.
+  FileSystem* file_system = nullptr;
+  Executor* executor = nullptr;
+  Transport* transport = nullptr;
+  StateMachine* state_machine = nullptr;
+
+  // The node cannot go on (kDataLoss, a failed sync, a failed apply). Called once, on an actor; the
+  // process should end.
+  std::function<void(const Status&)> on_fatal;
+};
+
+struct ProposalResult {
+  LogPosition position;
+  std::string result;  // What StateMachine::Apply said.
+};
+
+// A glance, consistent enough for headers and probes.
+struct NodeView {
+  Term term;
+  NodeId leader;
+  raft::Role role = raft::Role::kFollower;
+  Index commit;
+  Index applied;
+};
+
+struct NodeStatus {
+  raft::CoreStatus core;
+  std::vector<raft::PeerProgress> progress;  // Leader only.
+  std::vector<PeerInfo> peers;  // Connected at some time, with what they said of themselves.
+  uint64_t log_bytes = 0;
+  uint64_t log_syncs = 0;
+  uint64_t proposals_pending = 0;
+  uint64_t reads_pending = 0;
+  uint64_t elections = 0;       // Campaigns begun here.
+  uint64_t leader_changes = 0;  // Seen here.
+};
+
+class Node final : public TransportHandler {
+ public:
+  // Recovers the log and starts the actors and the transport. kDataLoss names the damaged file and
+  // offset.
+  static StatusOr<std::unique_ptr<Node>> Start(NodeOptions options);
+  ~Node() override;  // Stops first.
+
+  using ProposeCallback = absl::AnyInvocable<void(StatusOr<ProposalResult>)>;
+  using ReadCallback = absl::AnyInvocable<void(Status)>;
+
+  // Proposes `command`, here or at the leader. Errors: kUnavailable (no leader is known, or it
+  // stopped leading before it took the command) and kResourceExhausted (too much is waiting) and
+  // kAborted (another entry took its place): certainly never applied. kDeadlineExceeded: may or may
+  // not be applied.
+  void Propose(std::string command, MonotonicTime deadline, ProposeCallback done);
+
+  // Calls `done(OK)` once the local state machine may answer a linearizable read. kUnavailable: no
+  // leader; kDeadlineExceeded: not in time.
+  void ReadIndex(MonotonicTime deadline, ReadCallback done);
+
+  // True if this node leads and holds a lease at this moment: everything acknowledged before now is
+  // in the local state machine as it was before this call. So read first, then ask. Asking also
+  // tells the node that leases are wanted: when false, fall back to ReadIndex.
+  bool LeaseValid();
+
+  NodeView View() const;
+  NodeStatus Status() const;
+
+  // Hands leadership over if this node has it; calls `done` when another leads (OK), or the attempt
+  // has ended without.
+  void TransferLeadership(NodeId to, ReadCallback done);
+
+  // Answers everything that waits with kUnavailable or kDeadlineExceeded, stops the transport and
+  // the actors.
+  void Stop();
+
+  // TransportHandler.
+  void OnMessages(NodeId from, std::vector<PeerMessage> messages) override;
+  void OnPeerConnected(const PeerInfo& peer) override;
+  void OnPeerDisconnected(NodeId peer) override;
+  void OnSendFailed(NodeId peer) override;
+
+ private:
+  class Impl;
+  explicit Node(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sisyphus::node
+
+#endif  // SISYPHUS_NODE_NODE_H_

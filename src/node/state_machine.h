@@ -1,0 +1,48 @@
+// StateMachine: what the log is applied to. Implemented by src/kv.
+#ifndef SISYPHUS_NODE_STATE_MACHINE_H_
+#define SISYPHUS_NODE_STATE_MACHINE_H_
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "base/types.h"
+
+namespace sisyphus::node {
+
+struct Command {
+  LogPosition position;
+  std::string_view bytes;  // Empty for entries that are no command (a term's first entry, a
+                           // membership change): only the position moves.
+};
+
+// Deterministic: the same commands in the same order give the same state and results on every
+// replica. Nothing here reads a clock, a setting or a random number.
+class StateMachine {
+ public:
+  virtual ~StateMachine() = default;
+
+  // The last position that a restart finds again. What lies behind it is applied anew.
+  virtual LogPosition durable() const = 0;
+
+  // Applies `commands` in order; appends one result each to `results`. Any error ends the process:
+  // a replica that cannot apply a committed entry stops, it does not skip. Called by the apply
+  // actor only.
+  virtual Status Apply(std::span<const Command> commands, std::vector<std::string>* results) = 0;
+
+  // False while memtables wait for their flush: Apply is not called until `on_ready` (given to
+  // OnReady) has run. Any thread.
+  virtual bool ReadyToApply() const = 0;
+  virtual void SetReadyCallback(std::function<void()> on_ready) = 0;
+
+  // 0 in good health; above, how much new proposals should be slowed down: 1 means "delay each by a
+  // full unit". Any thread.
+  virtual double Pressure() const = 0;
+};
+
+}  // namespace sisyphus::node
+
+#endif  // SISYPHUS_NODE_STATE_MACHINE_H_

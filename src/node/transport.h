@@ -1,0 +1,96 @@
+// Transport: how nodes reach each other. Implemented by src/transport (gRPC streams) and
+// tests/support (the simulator's network).
+//
+// Delivery is at most once, in order while a connection lasts; anything may be lost. The Raft core
+// is made for that; forwarded requests are answered "outcome unknown" when their answer does not
+// come in time, and are never sent twice.
+#ifndef SISYPHUS_NODE_TRANSPORT_H_
+#define SISYPHUS_NODE_TRANSPORT_H_
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/types.h"
+#include "raft/types.h"
+
+namespace sisyphus::node {
+
+// A command that a client gave to a node that does not lead. `id` is the sender's, unique within
+// its process.
+struct ForwardedProposal {
+  uint64_t id = 0;
+  uint32_t timeout_ms =
+      0;  // What is left of the client's deadline: durations travel, times do not.
+  raft::Payload command;
+};
+struct ProposalReply {
+  uint64_t id = 0;
+  // OK: applied at `position` with `result`. kUnavailable, kResourceExhausted, kAborted: certainly
+  // never applied. kDeadlineExceeded: unknown.
+  Status status;
+  LogPosition position;
+  std::string result;
+};
+
+// "From which index on may I answer a linearizable read?" One request stands for all reads that
+// wait at the sender.
+struct ReadIndexRequest {
+  uint64_t id = 0;
+};
+struct ReadIndexReply {
+  uint64_t id = 0;
+  Status status;
+  Index index;
+};
+
+using PeerMessage =
+    std::variant<raft::Message, ForwardedProposal, ProposalReply, ReadIndexRequest, ReadIndexReply>;
+
+// What a peer says of itself when a connection is made.
+struct PeerInfo {
+  NodeId id;
+  std::string http_address;  // Where its clients reach it.
+  std::string version;
+};
+
+// Implemented by the node. Called from the transport's threads; returns quickly, never blocks.
+class TransportHandler {
+ public:
+  virtual ~TransportHandler() = default;
+  virtual void OnMessages(NodeId from, std::vector<PeerMessage> messages) = 0;
+  // A stream from `peer` was accepted (or `peer` accepted ours): what it said of itself.
+  virtual void OnPeerConnected(const PeerInfo& peer) = 0;
+  // The stream that `peer` sends on broke: most often its process is gone.
+  virtual void OnPeerDisconnected(NodeId peer) = 0;
+  // Something that Send was given for `peer` could not be delivered (no connection, or its window
+  // is full).
+  virtual void OnSendFailed(NodeId peer) = 0;
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  // Begins to deliver to `handler`, which must outlive the transport or its Stop.
+  virtual Status Start(TransportHandler* handler) = 0;
+
+  // The peers to keep connections to, and where they are; replaces the previous list. Own id
+  // excluded.
+  virtual void SetPeers(std::vector<raft::Membership::Address> peers) = 0;
+
+  // Queues `messages` for `to`, in order, as one batch. Never blocks. When there is no connection,
+  // or more is queued for the peer than its window takes, the messages are dropped and OnSendFailed
+  // is called (once until something gets through again).
+  virtual void Send(NodeId to, std::vector<PeerMessage> messages) = 0;
+
+  // Delivers nothing more once it returns. Idempotent.
+  virtual void Stop() = 0;
+};
+
+}  // namespace sisyphus::node
+
+#endif  // SISYPHUS_NODE_TRANSPORT_H_
