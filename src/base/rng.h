@@ -20,7 +20,10 @@ class Rng {
   uint64_t Below(uint64_t bound);
 
   // Uniform in [low, high]. Requires: low <= high.
-  uint64_t Between(uint64_t low, uint64_t high) { return low + Below(high - low + 1); }
+  uint64_t Between(uint64_t low, uint64_t high) {
+    const uint64_t width = high - low;
+    return width == UINT64_MAX ? Next() : low + Below(width + 1);
+  }
 
   // True in `numerator` of `denominator` draws.
   bool Chance(uint64_t numerator, uint64_t denominator) { return Below(denominator) < numerator; }
