@@ -1,0 +1,133 @@
+#include "kv/machine.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sisyphus::kv {
+
+namespace {
+
+// Commands between two looks at the tree's backlog.
+constexpr uint64_t kReviewEvery = 256;
+
+// Level 0 tables from which on writers are slowed down, and the number that counts as pressure 1.
+constexpr double kCalmLevel0 = 12;
+constexpr double kPressedLevel0 = 12;
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Machine>> Machine::Open(MachineOptions options) {
+  std::unique_ptr<Machine> machine(new Machine(std::move(options)));
+  Options engine = machine->options_.engine;
+  engine.listener = machine.get();
+  SIS_ASSIGN_OR_RETURN(machine->db_, DB::Open(engine, machine->options_.directory));
+  return machine;
+}
+
+Machine::~Machine() = default;
+
+LogPosition Machine::durable() const {
+  const Position position = db_->flushed();
+  return {Index(position.sequence), Term(position.term)};
+}
+
+Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::string>* results) {
+  for (const node::Command& entry : commands) {
+    batch_.Clear();
+    std::string answer;
+    if (!entry.bytes.empty()) {
+      StatusOr<Command> command = DecodeCommand(entry.bytes);
+      if (!command.ok())
+        return WithContext(command.status(), "entry " + ToString(entry.position.index));
+      SIS_ASSIGN_OR_RETURN(const CommandResult result, Decide(*command, entry.position, &batch_));
+      answer = EncodeResult(result);
+    }
+    SIS_RETURN_IF_ERROR(
+        db_->Write(batch_, {entry.position.index.value(), entry.position.term.value()}));
+    results->push_back(std::move(answer));
+  }
+  applied_since_review_ += commands.size();
+  if (applied_since_review_ >= kReviewEvery) {
+    applied_since_review_ = 0;
+    ReviewPressure();
+  }
+  return OkStatus();
+}
+
+StatusOr<CommandResult> Machine::Decide(const Command& command, LogPosition position,
+                                        WriteBatch* batch) {
+  const std::string tree_key = TreeKey(command.key);
+  SIS_ASSIGN_OR_RETURN(std::optional<VersionedValue> now, Find(tree_key, kMaxSequence));
+  CommandResult result;
+  const Index current = now ? now->mod_revision : Index(0);
+  const bool refused =
+      (command.condition.if_absent && now) ||
+      (command.condition.if_revision && (!now || *command.condition.if_revision != current));
+  if (refused) {
+    result.current_revision = current;
+    return result;
+  }
+  result.done = true;
+  result.existed = now.has_value();
+  if (command.kind == Command::Kind::kPut) {
+    result.create_revision = now ? now->create_revision : position.index;
+    result.version = now ? now->version + 1 : 1;
+    batch->Put(tree_key, EncodeTreeValue(result.create_revision, result.version, command.value));
+  } else if (now) {
+    batch->Delete(tree_key);
+  }
+  if (command.want_previous) result.previous = std::move(now);
+  return result;
+}
+
+StatusOr<std::optional<VersionedValue>> Machine::Find(const std::string& tree_key,
+                                                      uint64_t sequence) {
+  ReadOptions read;
+  read.sequence = sequence;
+  ReadResult found;
+  SIS_ASSIGN_OR_RETURN(const bool exists, db_->Get(read, tree_key, &found));
+  if (!exists) return std::optional<VersionedValue>();
+  SIS_ASSIGN_OR_RETURN(VersionedValue value, DecodeTreeValue(found.value, Index(found.sequence)));
+  return std::optional<VersionedValue>(std::move(value));
+}
+
+StatusOr<Machine::ReadOutcome> Machine::Read(std::string_view key) {
+  ReadOutcome outcome;
+  const uint64_t sequence = db_->last_written().sequence;
+  outcome.state = Index(sequence);
+  SIS_ASSIGN_OR_RETURN(outcome.found, Find(TreeKey(key), sequence));
+  return outcome;
+}
+
+void Machine::SetReadyCallback(std::function<void()> on_ready) {
+  MutexLock lock(mu_);
+  on_ready_ = std::move(on_ready);
+}
+
+void Machine::ReviewPressure() {
+  const DbStats stats = db_->stats();
+  const double level0 = (static_cast<double>(stats.levels[0].files) - kCalmLevel0) / kPressedLevel0;
+  const double waiting =
+      static_cast<double>(stats.immutable_memtables) /
+          static_cast<double>(std::max<size_t>(options_.engine.max_immutable_memtables, 1)) -
+      0.5;
+  pressure_.store(std::max({0.0, level0, 2 * waiting}), std::memory_order_relaxed);
+}
+
+void Machine::OnFlushed(const Position& /*position*/) { ReviewPressure(); }
+
+void Machine::OnWritable() {
+  std::function<void()> on_ready;
+  {
+    MutexLock lock(mu_);
+    on_ready = on_ready_;
+  }
+  ReviewPressure();
+  if (on_ready) on_ready();
+}
+
+void Machine::OnBackgroundError(const Status& status) {
+  if (options_.on_fatal) options_.on_fatal(status);
+}
+
+}  // namespace sisyphus::kv

@@ -1,13 +1,90 @@
-// Machine: the replicated state machine, keys and values on the LSM tree.
+// Machine: the replicated state machine: keys, values and their revisions on the LSM tree.
 //
-// Layout of the tree and of commands: docs/formats.md, src/kv/command.h.
+// Every command is one atomic batch at the entry's index, which is its revision. Commands are
+// decided here and only here, from the state alone, so every replica decides alike. Threads: Apply
+// on the apply actor; reads and the rest from any thread. What a crash leaves: the tree up to
+// durable(); the log has the rest.
 #ifndef SISYPHUS_KV_MACHINE_H_
 #define SISYPHUS_KV_MACHINE_H_
 
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/file_system.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "kv/command.h"
+#include "kv/value.h"
 #include "node/state_machine.h"
+#include "sisyphus/db.h"
+#include "sisyphus/options.h"
 
 namespace sisyphus::kv {
-class Machine;
+
+class Machine final : public node::StateMachine, private EventListener {
+ public:
+  struct MachineOptions {
+    std::string directory;
+    Options engine;  // Its file system and executor are used; its listener is replaced.
+    // The tree can take no more writes. Called on a background actor; the process should end.
+    std::function<void(const Status&)> on_fatal;
+  };
+
+  static StatusOr<std::unique_ptr<Machine>> Open(MachineOptions options);
+  ~Machine() override;
+
+  // The newest version of `key`, and the revision of the state it was read from.
+  struct ReadOutcome {
+    std::optional<VersionedValue> found;
+    Index state;
+  };
+  StatusOr<ReadOutcome> Read(std::string_view key);
+
+  // The last applied index.
+  Index revision() const { return Index(db_->last_written().sequence); }
+
+  DbStats stats() const { return db_->stats(); }
+  DB& db() { return *db_; }
+
+  // node::StateMachine.
+  LogPosition durable() const override;
+  Status Apply(std::span<const node::Command> commands, std::vector<std::string>* results) override;
+  bool ReadyToApply() const override { return !db_->WriteStalled(); }
+  void SetReadyCallback(std::function<void()> on_ready) override;
+  double Pressure() const override { return pressure_.load(std::memory_order_relaxed); }
+
+ private:
+  explicit Machine(MachineOptions options) : options_(std::move(options)) {}
+
+  StatusOr<CommandResult> Decide(const Command& command, LogPosition position, WriteBatch* batch);
+  StatusOr<std::optional<VersionedValue>> Find(const std::string& tree_key, uint64_t sequence);
+  void ReviewPressure();
+
+  // EventListener.
+  void OnFlushed(const Position& position) override;
+  void OnWritable() override;
+  void OnBackgroundError(const Status& status) override;
+
+  const MachineOptions options_;
+  std::unique_ptr<DB> db_;
+
+  // Owned by the apply actor.
+  uint64_t applied_since_review_ = 0;
+  WriteBatch batch_;  // Reused.
+
+  std::atomic<double> pressure_{0};
+
+  Mutex mu_;
+  std::function<void()> on_ready_ SIS_GUARDED_BY(mu_);
+};
+
 }  // namespace sisyphus::kv
 
 #endif  // SISYPHUS_KV_MACHINE_H_

@@ -1,0 +1,100 @@
+#include "kv/store.h"
+
+#include <utility>
+
+#include "kv/command.h"
+
+namespace sisyphus::kv {
+
+namespace {
+
+Status EmptyKey() { return MakeStatus(StatusCode::kInvalidArgument, "a key must not be empty"); }
+
+PutResult ToPutResult(CommandResult result, Index revision) {
+  PutResult put;
+  put.succeeded = result.done;
+  put.revision = revision;
+  put.version = result.version;
+  put.created = !result.existed;
+  put.current_revision = result.current_revision;
+  put.previous = std::move(result.previous);
+  return put;
+}
+
+DeleteResult ToDeleteResult(CommandResult result, Index revision) {
+  DeleteResult deleted;
+  deleted.succeeded = result.done;
+  deleted.revision = revision;
+  deleted.deleted = result.existed ? 1 : 0;
+  deleted.current_revision = result.current_revision;
+  deleted.previous = std::move(result.previous);
+  return deleted;
+}
+
+// Turns what the node answers into what the client asked for.
+template <typename Result, typename Convert>
+node::Node::ProposeCallback Then(absl::AnyInvocable<void(StatusOr<Result>)> done, Convert convert) {
+  return [done = std::move(done), convert](StatusOr<node::ProposalResult> outcome) mutable {
+    if (!outcome.ok()) {
+      done(outcome.status());
+      return;
+    }
+    StatusOr<CommandResult> result = DecodeResult(outcome->result);
+    if (!result.ok()) {
+      done(result.status());
+      return;
+    }
+    done(convert(*std::move(result), outcome->position.index));
+  };
+}
+
+}  // namespace
+
+void Store::Put(PutRequest request, MonotonicTime deadline,
+                absl::AnyInvocable<void(StatusOr<PutResult>)> done) {
+  if (request.key.empty()) {
+    done(EmptyKey());
+    return;
+  }
+  Command command;
+  command.kind = Command::Kind::kPut;
+  command.condition = request.condition;
+  command.want_previous = request.want_previous;
+  command.key = request.key;
+  command.value = request.value;
+  node_->Propose(EncodeCommand(command), deadline, Then<PutResult>(std::move(done), ToPutResult));
+}
+
+void Store::Delete(DeleteRequest request, MonotonicTime deadline,
+                   absl::AnyInvocable<void(StatusOr<DeleteResult>)> done) {
+  if (request.key.empty()) {
+    done(EmptyKey());
+    return;
+  }
+  Command command;
+  command.kind = Command::Kind::kDelete;
+  command.condition = request.condition;
+  command.want_previous = request.want_previous;
+  command.key = request.key;
+  node_->Propose(EncodeCommand(command), deadline,
+                 Then<DeleteResult>(std::move(done), ToDeleteResult));
+}
+
+void Store::WaitReadable(Consistency consistency, MonotonicTime deadline,
+                         absl::AnyInvocable<void(Status)> done) {
+  if (consistency == Consistency::kLinearizable) {
+    node_->ReadIndex(deadline, std::move(done));
+  } else {
+    done(OkStatus());
+  }
+}
+
+StatusOr<GetResult> Store::Read(const GetRequest& request) {
+  SIS_ASSIGN_OR_RETURN(Machine::ReadOutcome outcome, machine_->Read(request.key));
+  if (request.consistency == Consistency::kLease && !node_->LeaseValid()) {
+    return MakeStatus(StatusCode::kUnavailable, "this node holds no lease");
+  }
+  return GetResult{std::move(outcome.found), outcome.state};
+}
+
+}  // namespace sisyphus::kv

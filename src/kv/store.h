@@ -18,7 +18,9 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "kv/command.h"
 #include "kv/machine.h"
+#include "kv/value.h"
 #include "node/node.h"
 
 namespace sisyphus::kv {
@@ -27,19 +29,6 @@ enum class Consistency : uint8_t {
   kLinearizable,  // Sees every write acknowledged before the read began (read-index round).
   kLease,         // The same, without a round trip while the leader's lease holds.
   kStale,         // This replica's own state, at once.
-};
-
-struct VersionedValue {
-  std::string value;
-  Index create_revision;
-  Index mod_revision;
-  uint64_t version = 0;  // 1 when created, one more with each put.
-};
-
-// When a write may happen. Decided where it is applied, so the same on every replica.
-struct Condition {
-  std::optional<Index> if_revision;  // The key exists and its mod_revision is this.
-  bool if_absent = false;            // The key does not exist.
 };
 
 struct PutRequest {
@@ -83,7 +72,7 @@ struct GetResult {
 class Store {
  public:
   // Neither is owned; both outlive the store.
-  Store(node::Node* node, Machine* machine, Clock* clock);
+  Store(node::Node* node, Machine* machine) : node_(node), machine_(machine) {}
 
   // Errors are the node's (see node::Node::Propose).
   void Put(PutRequest request, MonotonicTime deadline,
@@ -104,7 +93,6 @@ class Store {
  private:
   node::Node* const node_;
   Machine* const machine_;
-  Clock* const clock_;
 };
 
 }  // namespace sisyphus::kv

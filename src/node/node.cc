@@ -1,0 +1,330 @@
+#include "node/node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "node/node_impl.h"
+
+namespace sisyphus::node {
+
+namespace {
+
+// How much later than its predecessor each voter tries to take over from a leader whose stream
+// broke, so that two do not split the vote. Well above a vote's round trip and disk write.
+constexpr Duration kTakeoverStagger = std::chrono::milliseconds(40);
+
+// A lease that nobody asks for is given up after this many ticks: it would only delay the next
+// fail-over.
+constexpr int kLeaseIdleTicks = 200;
+
+// A promise of N ticks lasts at least N - 1 tick intervals of the follower's clock (the first tick
+// may come at once). A tenth is the bound on how much faster its clock may run than the leader's.
+Duration LeaseDuration(const NodeOptions& options) {
+  return options.tick * (options.election_ticks - 1) * 9 / 10;
+}
+
+}  // namespace
+
+Node::Impl::Impl(NodeOptions options)
+    : options_(std::move(options)), lease_duration_(LeaseDuration(options_)) {}
+
+sisyphus::Status Node::Impl::Open(TransportHandler* handler) {
+  SIS_CHECK(options_.election_ticks > options_.heartbeat_ticks && options_.heartbeat_ticks > 0,
+            "an election timeout is longer than a heartbeat interval");
+  RaftLog::Options log_options;
+  log_options.directory = options_.log_directory;
+  log_options.segment_bytes = options_.log_segment_bytes;
+  log_options.applied = options_.state_machine->durable();
+  log_options.initial_membership = options_.initial_membership;
+  raft::RestoredState restored;
+  SIS_ASSIGN_OR_RETURN(log_, RaftLog::Open(*options_.file_system, log_options, &restored));
+  applied_ = options_.state_machine->durable();
+  log_bytes_ = log_->size_bytes();
+
+  raft::Config config;
+  config.id = options_.id;
+  config.heartbeat_ticks = options_.heartbeat_ticks;
+  config.election_ticks = options_.election_ticks;
+  config.max_uncommitted_bytes = options_.max_uncommitted_bytes;
+  core_ = std::make_unique<raft::Core>(config, Rng(options_.seed), std::move(restored));
+
+  raft_ = options_.executor->CreateActor({.name = "raft"});
+  log_actor_ = options_.executor->CreateActor({.name = "log"});
+  log_reader_ = options_.executor->CreateActor({.name = "log-read"});
+  apply_ = options_.executor->CreateActor({.name = "apply"});
+  options_.state_machine->SetReadyCallback([this] { apply_->Post([this] { ApplyQueued(); }); });
+  PublishView();
+  PublishStatus();
+  SIS_RETURN_IF_ERROR(options_.transport->Start(handler));
+  raft_->Post([this] {
+    // A single voter has nobody to wait for.
+    const raft::Membership membership = core_->status().membership;
+    std::vector<raft::Membership::Address> peers = membership.addresses;
+    std::erase_if(peers, [this](const auto& peer) { return peer.id == options_.id; });
+    options_.transport->SetPeers(std::move(peers));
+    if (membership.voters == std::vector<NodeId>{options_.id} && !membership.joint())
+      core_->Campaign();
+    raft_->PostAfter(options_.tick, [this] { OnTick(); });
+    SchedulePump();
+  });
+  return OkStatus();
+}
+
+void Node::Impl::OnTick() {
+  // A pause is not made up for by many ticks at once: ticks are never closer than the interval,
+  // which leases rely on.
+  raft_->PostAfter(options_.tick, [this] { OnTick(); });
+  if (failed_) return;
+  core_->Tick();
+  const MonotonicTime now = Now();
+  ExpireProposals(now);
+  ExpireReads(now);
+  if (lease_asked_.exchange(false)) {
+    lease_idle_ticks_ = 0;
+    if (leading() && core_->term() != no_lease_term_) core_->WantLease(true);
+  } else if (++lease_idle_ticks_ == kLeaseIdleTicks && leading()) {
+    core_->WantLease(false);
+  }
+  FinishTransfers();
+  PublishStatus();
+  SchedulePump();
+}
+
+void Node::Impl::OnMessages(NodeId from, std::vector<PeerMessage> messages) {
+  // A full mailbox loses messages as a full network would; the senders repeat or time out.
+  (void)raft_->TryPost([this, from, messages = std::move(messages)]() mutable {
+    HandleMessages(from, std::move(messages));
+  });
+}
+
+void Node::Impl::HandleMessages(NodeId from, std::vector<PeerMessage> messages) {
+  if (failed_) return;
+  for (PeerMessage& message : messages) {
+    if (auto* raft = std::get_if<raft::Message>(&message)) {
+      core_->Step(std::move(*raft));
+    } else if (auto* proposal = std::get_if<ForwardedProposal>(&message)) {
+      HandleForwarded(from, std::move(*proposal));
+    } else if (auto* reply = std::get_if<ProposalReply>(&message)) {
+      HandleProposalReply(std::move(*reply));
+    } else if (auto* read = std::get_if<ReadIndexRequest>(&message)) {
+      HandleReadIndexRequest(from, *read);
+    } else if (auto* index = std::get_if<ReadIndexReply>(&message)) {
+      HandleReadIndexReply(std::move(*index));
+    }
+  }
+  RouteProposals();
+  SchedulePump();
+}
+
+void Node::Impl::OnPeerConnected(const PeerInfo& peer) {
+  raft_->Post([this, peer] {
+    std::erase_if(peers_, [&](const PeerInfo& known) { return known.id == peer.id; });
+    peers_.push_back(peer);
+    std::sort(peers_.begin(), peers_.end(),
+              [](const auto& a, const auto& b) { return a.id < b.id; });
+    PublishStatus();
+  });
+}
+
+void Node::Impl::OnPeerDisconnected(NodeId peer) {
+  raft_->Post([this, peer] { HandleDisconnect(peer); });
+}
+
+void Node::Impl::OnSendFailed(NodeId peer) {
+  raft_->Post([this, peer] {
+    if (failed_) return;
+    core_->PeerUnreachable(peer);
+    SchedulePump();
+  });
+}
+
+void Node::Impl::HandleDisconnect(NodeId peer) {
+  if (failed_) return;
+  LoseForwards(peer);
+  if (core_->leader() == peer) {
+    core_->ForgetLeader();
+    if (core_->leader() == kNoNode) ConsiderTakeover(peer);
+  }
+  core_->PeerUnreachable(peer);
+  SchedulePump();
+}
+
+// The leader's process is most likely gone. The voters try to take over one after the other;
+// pre-vote makes a needless try harmless.
+void Node::Impl::ConsiderTakeover(NodeId lost_leader) {
+  const raft::CoreStatus status = core_->status();
+  Duration delay{};
+  for (const NodeId voter : status.membership.voters) {
+    if (voter == options_.id) break;
+    if (voter != lost_leader) delay += kTakeoverStagger;
+  }
+  raft_->PostAfter(delay, [this, term = status.term] {
+    if (failed_ || core_->term() != term || core_->leader() != kNoNode) return;
+    core_->Campaign();
+    SchedulePump();
+  });
+}
+
+void Node::Impl::TransferLeadership(NodeId to, ReadCallback done) {
+  raft_->Post([this, to, done = std::move(done)]() mutable {
+    if (!leading()) {
+      done(MakeStatus(StatusCode::kUnavailable, "this node does not lead"));
+      return;
+    }
+    // The transferee's election will not wait for leases, and its order to start may arrive late:
+    // no lease in this term from here on.
+    no_lease_term_ = core_->term();
+    DropLease();
+    const sisyphus::Status status = core_->TransferLeadership(to);
+    if (!status.ok()) {
+      done(status);
+      return;
+    }
+    transfers_.emplace_back(Now() + options_.tick * (3 * options_.election_ticks), std::move(done));
+    SchedulePump();
+  });
+}
+
+void Node::Impl::FinishTransfers() {
+  if (transfers_.empty()) return;
+  const NodeId leader = core_->leader();
+  sisyphus::Status outcome = OkStatus();
+  if (leading()) {
+    if (core_->status().transferee != kNoNode) return;
+    outcome = MakeStatus(StatusCode::kAborted, "the leadership transfer did not complete in time");
+  } else if (leader == kNoNode) {
+    if (Now() < transfers_.front().first) return;
+    outcome = MakeStatus(StatusCode::kAborted, "no leader is known after the leadership transfer");
+  }
+  for (auto& [deadline, done] : std::exchange(transfers_, {})) done(outcome);
+}
+
+void Node::Impl::SendAll(Outbox outbox) {
+  for (auto& [to, messages] : outbox) options_.transport->Send(to, std::move(messages));
+}
+
+void Node::Impl::PublishView() {
+  view_term_.store(core_->term().value(), std::memory_order_relaxed);
+  view_leader_.store(core_->leader().value(), std::memory_order_relaxed);
+  view_role_.store(core_->role(), std::memory_order_relaxed);
+  view_commit_.store(core_->commit().value(), std::memory_order_relaxed);
+  view_applied_.store(applied_.index.value(), std::memory_order_relaxed);
+}
+
+void Node::Impl::PublishStatus() {
+  NodeStatus status;
+  status.core = core_->status();
+  status.progress = core_->progress();
+  status.peers = peers_;
+  status.log_bytes = log_bytes_;
+  status.log_syncs = log_syncs_;
+  status.proposals_pending = pending_proposals_;
+  status.reads_pending = pending_reads_;
+  status.elections = elections_;
+  status.leader_changes = leader_changes_;
+  MutexLock lock(status_mu_);
+  status_ = std::move(status);
+}
+
+NodeView Node::Impl::View() const {
+  NodeView view;
+  view.term = Term(view_term_.load(std::memory_order_relaxed));
+  view.leader = NodeId(view_leader_.load(std::memory_order_relaxed));
+  view.role = view_role_.load(std::memory_order_relaxed);
+  view.commit = Index(view_commit_.load(std::memory_order_relaxed));
+  view.applied = Index(view_applied_.load(std::memory_order_relaxed));
+  return view;
+}
+
+NodeStatus Node::Impl::Status() const {
+  MutexLock lock(status_mu_);
+  return status_;
+}
+
+// Raft actor.
+void Node::Impl::Fatal(const sisyphus::Status& status) {
+  if (std::exchange(failed_, true)) return;
+  DropLease();
+  if (options_.on_fatal) options_.on_fatal(status);
+}
+
+void Node::Impl::Stop() {
+  {
+    MutexLock lock(intake_mu_);
+    if (std::exchange(stopped_, true)) return;
+  }
+  options_.transport->Stop();
+  if (raft_ == nullptr) return;  // Never opened.
+  options_.state_machine->SetReadyCallback(nullptr);
+  for (Actor* actor : {raft_.get(), log_actor_.get(), log_reader_.get(), apply_.get()})
+    actor->Stop();
+  FailEverything();
+}
+
+// Every actor has stopped: their state is ours.
+void Node::Impl::FailEverything() {
+  const sisyphus::Status never = MakeStatus(StatusCode::kUnavailable, "this node is shutting down");
+  const sisyphus::Status unknown =
+      MakeStatus(StatusCode::kDeadlineExceeded, "this node shut down before the outcome was known");
+  std::vector<Proposal> proposals;
+  std::vector<PendingRead> reads;
+  {
+    MutexLock lock(intake_mu_);
+    proposals.swap(intake_proposals_);
+    reads.swap(intake_reads_);
+  }
+  for (Proposal& p : proposals) Answer(std::move(p), never);
+  for (Proposal& p : std::exchange(open_batch_, {})) Answer(std::move(p), never);
+  for (auto& [index, p] : std::exchange(waiters_, {})) Answer(std::move(p), unknown);
+  for (ApplyJob& job : std::exchange(apply_jobs_, {})) {
+    for (auto& [index, p] : job.waiters) Answer(std::move(p), unknown);
+  }
+  for (auto& [id, forward] : std::exchange(forwards_, {})) {
+    Release(forward.bytes);
+    forward.done(unknown);
+  }
+  FinishReads(std::move(reads), never);
+  for (auto& [context, batch] : std::exchange(read_batches_, {}))
+    FinishReads(std::move(batch.reads), never);
+  FinishReads(std::exchange(follower_reads_, {}), never);
+  if (asked_leader_) FinishReads(std::move(asked_leader_->second.reads), never);
+  asked_leader_.reset();
+  std::vector<PendingRead> waiting;
+  for (auto& [index, read] : std::exchange(reads_to_apply_, {})) waiting.push_back(std::move(read));
+  FinishReads(std::move(waiting), never);
+  for (auto& [deadline, done] : std::exchange(transfers_, {})) done(never);
+}
+
+// --- The door ---
+
+StatusOr<std::unique_ptr<Node>> Node::Start(NodeOptions options) {
+  std::unique_ptr<Node> node(new Node(std::make_unique<Impl>(std::move(options))));
+  SIS_RETURN_IF_ERROR(node->impl_->Open(node.get()));
+  return node;
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() { Stop(); }
+
+void Node::Propose(std::string command, MonotonicTime deadline, ProposeCallback done) {
+  impl_->Propose(std::move(command), deadline, std::move(done));
+}
+void Node::ReadIndex(MonotonicTime deadline, ReadCallback done) {
+  impl_->ReadIndex(deadline, std::move(done));
+}
+bool Node::LeaseValid() { return impl_->LeaseValid(); }
+NodeView Node::View() const { return impl_->View(); }
+NodeStatus Node::Status() const { return impl_->Status(); }
+void Node::TransferLeadership(NodeId to, ReadCallback done) {
+  impl_->TransferLeadership(to, std::move(done));
+}
+void Node::Stop() { impl_->Stop(); }
+void Node::OnMessages(NodeId from, std::vector<PeerMessage> messages) {
+  impl_->OnMessages(from, std::move(messages));
+}
+void Node::OnPeerConnected(const PeerInfo& peer) { impl_->OnPeerConnected(peer); }
+void Node::OnPeerDisconnected(NodeId peer) { impl_->OnPeerDisconnected(peer); }
+void Node::OnSendFailed(NodeId peer) { impl_->OnSendFailed(peer); }
+
+}  // namespace sisyphus::node

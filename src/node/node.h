@@ -59,7 +59,7 @@ struct NodeOptions {
 
   // The node cannot go on (kDataLoss, a failed sync, a failed apply). Called once, on an actor; the
   // process should end.
-  std::function<void(const Status&)> on_fatal;
+  std::function<void(const sisyphus::Status&)> on_fatal;
 };
 
 struct ProposalResult {
@@ -96,7 +96,7 @@ class Node final : public TransportHandler {
   ~Node() override;  // Stops first.
 
   using ProposeCallback = absl::AnyInvocable<void(StatusOr<ProposalResult>)>;
-  using ReadCallback = absl::AnyInvocable<void(Status)>;
+  using ReadCallback = absl::AnyInvocable<void(sisyphus::Status)>;
 
   // Proposes `command`, here or at the leader. Errors: kUnavailable (no leader is known, or it
   // stopped leading before it took the command) and kResourceExhausted (too much is waiting) and

@@ -1,0 +1,225 @@
+// Node::Impl: the state behind the door, by the actor that owns it. Private to src/node.
+//
+//   node.cc       lifecycle, the door, ticks, what the world may see
+//   pump.cc       what the core's outputs ask for: send, write, read, apply
+//   proposals.cc  commands: intake, forwarding, waiters
+//   reads.cc      read-index batches, forwarding, the lease
+#ifndef SISYPHUS_NODE_NODE_IMPL_H_
+#define SISYPHUS_NODE_NODE_IMPL_H_
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "node/node.h"
+#include "node/raft_log.h"
+
+namespace sisyphus::node {
+
+class Node::Impl {
+ public:
+  explicit Impl(NodeOptions options);
+
+  sisyphus::Status Open(TransportHandler* handler);
+
+  // Any thread.
+  void Propose(std::string command, MonotonicTime deadline, ProposeCallback done);
+  void ReadIndex(MonotonicTime deadline, ReadCallback done);
+  bool LeaseValid();
+  NodeView View() const;
+  NodeStatus Status() const;
+  void TransferLeadership(NodeId to, ReadCallback done);
+  void Stop();
+  void OnMessages(NodeId from, std::vector<PeerMessage> messages);
+  void OnPeerConnected(const PeerInfo& peer);
+  void OnPeerDisconnected(NodeId peer);
+  void OnSendFailed(NodeId peer);
+
+ private:
+  // A command that waits for its turn, or for what applying it will say. Local ones have a
+  // callback, those that a peer forwarded have an origin.
+  struct Proposal {
+    raft::Payload command;
+    MonotonicTime deadline;
+    ProposeCallback done;
+    NodeId origin;
+    uint64_t origin_id = 0;
+    Term term;  // Of its entry, once proposed.
+  };
+  struct Forward {
+    size_t bytes = 0;
+    MonotonicTime deadline;
+    NodeId leader;
+    ProposeCallback done;
+  };
+  struct PendingRead {
+    MonotonicTime deadline;
+    ReadCallback done;
+  };
+  // Reads that share one read-index round.
+  struct ReadBatch {
+    std::vector<PendingRead> reads;  // Local ones,
+    NodeId origin;                   // or one request of a peer.
+    uint64_t origin_id = 0;
+  };
+  struct ApplyJob {
+    std::vector<raft::Entry> entries;
+    std::map<Index, Proposal> waiters;
+  };
+  using Outbox = std::map<NodeId, std::vector<PeerMessage>>;
+
+  // --- Lifecycle and the outer world (node.cc) ---
+  void OnTick();
+  void HandleMessages(NodeId from, std::vector<PeerMessage> messages);
+  void HandleDisconnect(NodeId peer);
+  void ConsiderTakeover(NodeId lost_leader);
+  void FinishTransfers();
+  void PublishView();
+  void PublishStatus();
+  void Fatal(const sisyphus::Status& status);
+  void FailEverything();
+  bool leading() const { return core_->role() == raft::Role::kLeader; }
+  MonotonicTime Now() const { return options_.executor->clock().Now(); }
+  void SendAll(Outbox outbox);
+
+  // --- Outputs (pump.cc) ---
+  void SchedulePump();
+  void Pump();
+  void SendMessages(std::vector<raft::Message> messages);
+  void NoteRounds(const std::vector<raft::Message>& messages);
+  void QueueWrite(raft::DiskWrite write);
+  void WriteQueued();  // Log actor.
+  void OnPersisted(const std::vector<uint64_t>& write_ids);
+  void QueueDiskRead(raft::DiskRead read);
+  bool OnOwnDisk(Index index) const;
+  void HandOverCommitted();
+  void ApplyQueued();  // Apply actor.
+  sisyphus::Status ApplyOne(ApplyJob job);
+  void OnApplied(LogPosition last, size_t bytes);
+  void OnRoleOrLeader();
+
+  // --- Commands (proposals.cc) ---
+  bool Admit(size_t bytes);
+  void Release(size_t bytes);
+  void DrainIntake();
+  void RouteProposals();
+  void ProposeBatch();
+  void ForwardBatch(NodeId leader);
+  void NoteDeadline(MonotonicTime deadline);
+  void Answer(Proposal proposal, StatusOr<ProposalResult> result);
+  void HandleForwarded(NodeId from, ForwardedProposal request);
+  void HandleProposalReply(ProposalReply reply);
+  void ExpireProposals(MonotonicTime now);
+  void LoseForwards(NodeId leader);
+  ProposalReply ReplyTo(const Proposal& proposal, StatusOr<ProposalResult> result);
+
+  // --- Reads (reads.cc) ---
+  void RouteReads(std::vector<PendingRead> reads);
+  void AskLeaderForIndex();
+  void HandleReadIndexRequest(NodeId from, ReadIndexRequest request);
+  void HandleReadIndexReply(ReadIndexReply reply);
+  void ConfirmRead(const raft::ReadState& state);
+  void RetryLostRead(uint64_t context);
+  void ReadableAt(std::vector<PendingRead> reads, Index index);
+  void CompleteAppliedReads();
+  void ExpireReads(MonotonicTime now);
+  void FinishReads(std::vector<PendingRead> reads, const sisyphus::Status& status);
+  uint64_t StartRound(ReadBatch batch);
+  void ReviewLease(raft::Round lease_round);
+  void DropLease();
+
+  // Immutable.
+  const NodeOptions options_;
+  const Duration lease_duration_;
+
+  // Guarded by intake_mu_: what other threads hand to the raft actor.
+  Mutex intake_mu_;
+  std::vector<Proposal> intake_proposals_ SIS_GUARDED_BY(intake_mu_);
+  std::vector<PendingRead> intake_reads_ SIS_GUARDED_BY(intake_mu_);
+  bool intake_scheduled_ SIS_GUARDED_BY(intake_mu_) = false;
+  bool stopped_ SIS_GUARDED_BY(intake_mu_) = false;
+
+  // Owned by the raft actor.
+  std::unique_ptr<raft::Core> core_;
+  bool pump_scheduled_ = false;
+  bool failed_ = false;
+  std::deque<Proposal> open_batch_;  // Waiting for the log to finish its write.
+  bool batch_delayed_ = false;  // Under pressure from the state machine: a timer will propose it;
+  bool delay_served_ = false;   // it has, and the next batch goes without delay.
+  std::map<Index, Proposal> waiters_;  // Proposed here, not yet handed over for applying.
+  std::map<uint64_t, Forward> forwards_;
+  uint64_t next_id_ = 1;  // Of forwards, read requests and read contexts.
+  MonotonicTime earliest_proposal_deadline_ = MonotonicTime::max();
+  std::map<uint64_t, ReadBatch> read_batches_;  // By context, waiting for the core.
+  std::vector<PendingRead> follower_reads_;     // Waiting for a request to the leader to be free.
+  std::optional<std::pair<uint64_t, ReadBatch>> asked_leader_;  // The request under way, by id.
+  NodeId asked_whom_;
+  MonotonicTime asked_at_;
+  std::multimap<Index, PendingRead>
+      reads_to_apply_;  // Confirmed; the state machine is not there yet.
+  MonotonicTime earliest_read_deadline_ = MonotonicTime::max();
+  std::deque<raft::Entry>
+      committed_;  // Not yet handed to the apply actor: not on our own disk, or no room.
+  size_t committed_bytes_ = 0;
+  size_t applying_bytes_ = 0;  // With the apply actor.
+  LogPosition applied_;
+  raft::Role last_role_ = raft::Role::kFollower;
+  NodeId last_leader_;
+  std::deque<std::pair<raft::Round, MonotonicTime>>
+      round_times_;  // When each round of heartbeats was sent.
+  Term round_term_;
+  Term no_lease_term_;  // Leadership was being handed over in it: no lease any more.
+  std::vector<std::pair<MonotonicTime, ReadCallback>> transfers_;
+  std::vector<PeerInfo> peers_;
+  uint64_t elections_ = 0;
+  uint64_t leader_changes_ = 0;
+
+  // Guarded by log_mu_: writes on their way to the log actor.
+  Mutex log_mu_;
+  std::vector<raft::DiskWrite> queued_writes_ SIS_GUARDED_BY(log_mu_);
+  bool write_scheduled_ SIS_GUARDED_BY(log_mu_) = false;
+  // Owned by the raft actor: the writes with entries that are not on disk yet, by id, and the first
+  // index of each.
+  std::deque<std::pair<uint64_t, Index>> entry_writes_;
+
+  // Owned by the log actor.
+  std::unique_ptr<RaftLog> log_;
+
+  // Owned by the apply actor.
+  std::deque<ApplyJob> apply_jobs_;
+
+  // Read by any thread, written by the raft actor.
+  std::atomic<uint64_t> view_term_{0};
+  std::atomic<uint64_t> view_leader_{0};
+  std::atomic<uint64_t> view_commit_{0};
+  std::atomic<uint64_t> view_applied_{0};
+  std::atomic<raft::Role> view_role_{raft::Role::kFollower};
+  std::atomic<int64_t> lease_until_ns_{0};  // On the executor's clock; 0: none.
+  // Written by readers, cleared by the raft actor: somebody asked for a lease since the last look.
+  std::atomic<bool> lease_asked_{false};
+  int lease_idle_ticks_ = 0;  // Owned by the raft actor.
+  std::atomic<size_t> pending_proposals_{0};
+  std::atomic<size_t> pending_proposal_bytes_{0};
+  std::atomic<size_t> pending_reads_{0};
+  std::atomic<uint64_t> log_syncs_{0};
+  std::atomic<uint64_t> log_bytes_{0};
+
+  mutable Mutex status_mu_;
+  NodeStatus status_ SIS_GUARDED_BY(status_mu_);
+
+  // Last: destroyed (and so stopped) before what they use.
+  std::unique_ptr<Actor> raft_;
+  std::unique_ptr<Actor> log_actor_;
+  std::unique_ptr<Actor> log_reader_;
+  std::unique_ptr<Actor> apply_;
+};
+
+}  // namespace sisyphus::node
+
+#endif  // SISYPHUS_NODE_NODE_IMPL_H_

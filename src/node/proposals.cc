@@ -1,0 +1,266 @@
+// Commands on their way in: admission, the open batch, forwarding, and who waits for what.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "node/node_impl.h"
+
+namespace sisyphus::node {
+
+namespace {
+
+// Of commands that go into one write of the log.
+constexpr size_t kMaxBatchBytes = 4 << 20;
+
+// How long a batch waits at pressure 1. Proportional, so that writers slow down before anything
+// stops.
+constexpr Duration kPressureUnit = std::chrono::milliseconds(10);
+
+Status NoLeader() { return MakeStatus(StatusCode::kUnavailable, "no leader is known"); }
+
+Status OutcomeUnknown() {
+  return MakeStatus(StatusCode::kDeadlineExceeded,
+                    "no answer in time: the write may or may not take effect");
+}
+
+uint32_t MillisecondsUntil(MonotonicTime deadline, MonotonicTime now) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - now).count();
+  return static_cast<uint32_t>(std::clamp<int64_t>(left, 1, 3'600'000));
+}
+
+}  // namespace
+
+bool Node::Impl::Admit(size_t bytes) {
+  pending_proposal_bytes_ += bytes;
+  if (pending_proposals_.fetch_add(1) >= options_.max_pending_proposals ||
+      pending_proposal_bytes_.load() > options_.max_uncommitted_bytes) {
+    Release(bytes);
+    return false;
+  }
+  return true;
+}
+
+void Node::Impl::Release(size_t bytes) {
+  --pending_proposals_;
+  pending_proposal_bytes_ -= bytes;
+}
+
+// Any thread.
+void Node::Impl::Propose(std::string command, MonotonicTime deadline, ProposeCallback done) {
+  Proposal proposal;
+  const size_t bytes = command.size();
+  proposal.command = std::make_shared<const std::string>(std::move(command));
+  proposal.deadline = deadline;
+  proposal.done = std::move(done);
+  if (!Admit(bytes)) {
+    proposal.done(MakeStatus(StatusCode::kResourceExhausted, "too many writes are waiting"));
+    return;
+  }
+  bool wake = false;
+  {
+    MutexLock lock(intake_mu_);
+    if (!stopped_) {
+      intake_proposals_.push_back(std::move(proposal));
+      wake = !std::exchange(intake_scheduled_, true);
+      if (!wake) return;
+    }
+  }
+  if (wake) {
+    raft_->Post([this] { DrainIntake(); });
+  } else {
+    Answer(std::move(proposal), MakeStatus(StatusCode::kUnavailable, "this node is shutting down"));
+  }
+}
+
+void Node::Impl::DrainIntake() {
+  std::vector<Proposal> proposals;
+  std::vector<PendingRead> reads;
+  {
+    MutexLock lock(intake_mu_);
+    intake_scheduled_ = false;
+    proposals.swap(intake_proposals_);
+    reads.swap(intake_reads_);
+  }
+  for (Proposal& proposal : proposals) {
+    NoteDeadline(proposal.deadline);
+    open_batch_.push_back(std::move(proposal));
+  }
+  if (!reads.empty()) RouteReads(std::move(reads));
+  RouteProposals();
+  SchedulePump();
+}
+
+void Node::Impl::NoteDeadline(MonotonicTime deadline) {
+  earliest_proposal_deadline_ = std::min(earliest_proposal_deadline_, deadline);
+}
+
+void Node::Impl::RouteProposals() {
+  if (open_batch_.empty()) return;
+  const NodeId leader = core_->leader();
+  if (failed_ || leader == kNoNode) {
+    for (Proposal& p : std::exchange(open_batch_, {})) Answer(std::move(p), NoLeader());
+  } else if (leader == options_.id) {
+    ProposeBatch();
+  } else {
+    ForwardBatch(leader);
+  }
+}
+
+// While the log writes, the batch stays open: what arrives meanwhile shares the next write and
+// sync.
+void Node::Impl::ProposeBatch() {
+  if (!entry_writes_.empty() || batch_delayed_) return;
+  const double pressure = options_.state_machine->Pressure();
+  if (pressure > 0 && !delay_served_) {
+    batch_delayed_ = true;
+    const auto delay =
+        std::chrono::duration_cast<Duration>(kPressureUnit * std::min(pressure, 10.0));
+    raft_->PostAfter(delay, [this] {
+      batch_delayed_ = false;
+      delay_served_ = true;
+      RouteProposals();
+      SchedulePump();
+    });
+    return;
+  }
+  delay_served_ = false;
+  std::vector<raft::Payload> payloads;
+  size_t bytes = 0;
+  for (const Proposal& p : open_batch_) {
+    if (!payloads.empty() && bytes + p.command->size() > kMaxBatchBytes) break;
+    bytes += p.command->size();
+    payloads.push_back(p.command);
+  }
+  const StatusOr<LogPosition> first = core_->Propose(payloads);
+  for (size_t i = 0; i < payloads.size(); ++i) {
+    Proposal proposal = std::move(open_batch_.front());
+    open_batch_.pop_front();
+    if (!first.ok()) {
+      Answer(std::move(proposal), first.status());
+      continue;
+    }
+    proposal.term = first->term;
+    const bool inserted = waiters_.try_emplace(first->index + i, std::move(proposal)).second;
+    SIS_CHECK(inserted, "a leader gives an index to one command only");
+  }
+}
+
+void Node::Impl::ForwardBatch(NodeId leader) {
+  const MonotonicTime now = Now();
+  std::vector<PeerMessage> messages;
+  for (Proposal& p : std::exchange(open_batch_, {})) {
+    if (p.origin != kNoNode) {
+      // It has been forwarded once already: one hop, no chasing after leaders.
+      Answer(std::move(p),
+             MakeStatus(StatusCode::kUnavailable, "this node does not lead any more"));
+      continue;
+    }
+    const uint64_t id = next_id_++;
+    messages.emplace_back(ForwardedProposal{id, MillisecondsUntil(p.deadline, now), p.command});
+    forwards_[id] = Forward{p.command->size(), p.deadline, leader, std::move(p.done)};
+  }
+  if (!messages.empty()) options_.transport->Send(leader, std::move(messages));
+}
+
+void Node::Impl::HandleForwarded(NodeId from, ForwardedProposal request) {
+  Proposal proposal;
+  proposal.command = std::move(request.command);
+  proposal.deadline = Now() + std::chrono::milliseconds(request.timeout_ms);
+  proposal.origin = from;
+  proposal.origin_id = request.id;
+  if (!Admit(proposal.command->size())) {
+    ProposalReply reply;
+    reply.id = request.id;
+    reply.status =
+        MakeStatus(StatusCode::kResourceExhausted, "too many writes are waiting at the leader");
+    options_.transport->Send(from, {std::move(reply)});
+    return;
+  }
+  NoteDeadline(proposal.deadline);
+  open_batch_.push_back(
+      std::move(proposal));  // RouteProposals follows, once for all messages of the batch.
+}
+
+void Node::Impl::HandleProposalReply(ProposalReply reply) {
+  auto it = forwards_.find(reply.id);
+  if (it == forwards_.end()) return;  // Answered already: too late, or the leader was lost.
+  Forward forward = std::move(it->second);
+  forwards_.erase(it);
+  Release(forward.bytes);
+  if (!reply.status.ok()) {
+    forward.done(reply.status);
+  } else {
+    forward.done(ProposalResult{reply.position, std::move(reply.result)});
+  }
+}
+
+ProposalReply Node::Impl::ReplyTo(const Proposal& proposal, StatusOr<ProposalResult> result) {
+  ProposalReply reply;
+  reply.id = proposal.origin_id;
+  reply.status = result.status();
+  if (result.ok()) {
+    reply.position = result->position;
+    reply.result = std::move(result->result);
+  }
+  return reply;
+}
+
+void Node::Impl::Answer(Proposal proposal, StatusOr<ProposalResult> result) {
+  Release(proposal.command->size());
+  if (proposal.origin == kNoNode) {
+    proposal.done(std::move(result));
+  } else {
+    options_.transport->Send(proposal.origin, {ReplyTo(proposal, std::move(result))});
+  }
+}
+
+void Node::Impl::ExpireProposals(MonotonicTime now) {
+  if (now < earliest_proposal_deadline_) return;
+  earliest_proposal_deadline_ = MonotonicTime::max();
+  for (Proposal& p : std::exchange(open_batch_, {})) {
+    if (p.deadline > now) {
+      NoteDeadline(p.deadline);
+      open_batch_.push_back(std::move(p));
+    } else {
+      Answer(std::move(p),
+             MakeStatus(StatusCode::kUnavailable, "the log is too slow: not proposed in time"));
+    }
+  }
+  for (auto it = waiters_.begin(); it != waiters_.end();) {
+    if (it->second.deadline > now) {
+      NoteDeadline((it++)->second.deadline);
+    } else {
+      Proposal expired = std::move(it->second);
+      it = waiters_.erase(it);
+      Answer(std::move(expired), OutcomeUnknown());
+    }
+  }
+  for (auto it = forwards_.begin(); it != forwards_.end();) {
+    if (it->second.deadline > now) {
+      NoteDeadline((it++)->second.deadline);
+    } else {
+      Forward expired = std::move(it->second);
+      it = forwards_.erase(it);
+      Release(expired.bytes);
+      expired.done(OutcomeUnknown());
+    }
+  }
+}
+
+// The answers would have come on the stream that broke.
+void Node::Impl::LoseForwards(NodeId leader) {
+  for (auto it = forwards_.begin(); it != forwards_.end();) {
+    if (it->second.leader != leader) {
+      ++it;
+      continue;
+    }
+    Forward lost = std::move(it->second);
+    it = forwards_.erase(it);
+    Release(lost.bytes);
+    lost.done(
+        MakeStatus(StatusCode::kDeadlineExceeded,
+                   "the leader was lost before it answered: the write may or may not take effect"));
+  }
+}
+
+}  // namespace sisyphus::node

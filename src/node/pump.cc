@@ -1,0 +1,254 @@
+// What the core's outputs ask for: messages to send, a write to make durable, entries to apply.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "node/node_impl.h"
+
+namespace sisyphus::node {
+
+namespace {
+
+// Committed entries that may be on their way to the state machine. The core keeps the rest.
+constexpr size_t kApplyBudgetBytes = 16 << 20;
+// Handed over at once, so that answers flow while a long backlog is applied.
+constexpr size_t kApplyBatchBytes = 1 << 20;
+
+}  // namespace
+
+// At most one Pump waits in the mailbox, behind the inputs that are there already: it serves them
+// all.
+void Node::Impl::SchedulePump() {
+  if (std::exchange(pump_scheduled_, true)) return;
+  raft_->Post([this] { Pump(); });
+}
+
+void Node::Impl::Pump() {
+  pump_scheduled_ = false;
+  if (failed_) return;
+  if (core_->HasOutput()) {
+    const size_t under_way = committed_bytes_ + applying_bytes_;
+    raft::Output out =
+        core_->TakeOutput(kApplyBudgetBytes > under_way ? kApplyBudgetBytes - under_way : 0);
+    SIS_CHECK(!out.snapshot_to_install, "no log is compacted, so no snapshot travels");
+    NoteRounds(out.messages);
+    SendMessages(std::move(out.messages));
+    if (!out.write.empty()) QueueWrite(std::move(out.write));
+    for (raft::DiskRead& read : out.disk_reads) QueueDiskRead(std::move(read));
+    for (raft::Entry& entry : out.committed) {
+      committed_bytes_ += entry.size_bytes();
+      committed_.push_back(std::move(entry));
+    }
+    OnRoleOrLeader();
+    for (const raft::ReadState& state : out.reads) ConfirmRead(state);
+    for (const uint64_t context : out.lost_reads) RetryLostRead(context);
+    ReviewLease(out.lease_round);
+  }
+  HandOverCommitted();
+  PublishView();
+}
+
+void Node::Impl::SendMessages(std::vector<raft::Message> messages) {
+  Outbox outbox;
+  for (raft::Message& message : messages) {
+    const NodeId to = message.to;
+    outbox[to].emplace_back(std::move(message));
+  }
+  SendAll(std::move(outbox));
+}
+
+void Node::Impl::OnRoleOrLeader() {
+  const raft::Role role = core_->role();
+  const NodeId leader = core_->leader();
+  if (role == last_role_ && leader == last_leader_) return;
+  const bool campaigning = role == raft::Role::kPreCandidate || role == raft::Role::kCandidate;
+  const bool was_campaigning =
+      last_role_ == raft::Role::kPreCandidate || last_role_ == raft::Role::kCandidate;
+  if (campaigning && !was_campaigning) ++elections_;
+  if (leader != last_leader_ && leader != kNoNode) ++leader_changes_;
+  if (last_role_ == raft::Role::kLeader && role != raft::Role::kLeader) DropLease();
+  last_role_ = role;
+  last_leader_ = leader;
+  RouteProposals();
+  if (leader != kNoNode) AskLeaderForIndex();
+  FinishTransfers();
+  PublishStatus();
+  SchedulePump();
+}
+
+// --- The log ---
+
+void Node::Impl::QueueWrite(raft::DiskWrite write) {
+  // A snapshot replaces everything: nothing may be applied until it is there.
+  if (write.snapshot) {
+    entry_writes_.emplace_back(write.id, Index(0));
+  } else if (!write.entries.empty()) {
+    entry_writes_.emplace_back(write.id, write.entries.front().index);
+  }
+  {
+    MutexLock lock(log_mu_);
+    queued_writes_.push_back(std::move(write));
+    if (std::exchange(write_scheduled_, true)) return;
+  }
+  log_actor_->Post([this] { WriteQueued(); });
+}
+
+// Log actor: one sync for whatever was queued while the last one ran.
+void Node::Impl::WriteQueued() {
+  std::vector<raft::DiskWrite> writes;
+  {
+    MutexLock lock(log_mu_);
+    write_scheduled_ = false;
+    writes.swap(queued_writes_);
+  }
+  const sisyphus::Status status = log_->Write(writes);
+  if (!status.ok()) {
+    raft_->Post([this, status] { Fatal(status); });
+    return;
+  }
+  const bool synced = std::any_of(writes.begin(), writes.end(), [](const raft::DiskWrite& write) {
+    return write.hard_state || write.snapshot || !write.entries.empty();
+  });
+  if (synced) ++log_syncs_;
+  log_bytes_ = log_->size_bytes();
+  std::vector<uint64_t> ids;
+  std::vector<raft::Message> messages;
+  for (raft::DiskWrite& write : writes) {
+    ids.push_back(write.id);
+    std::move(write.messages.begin(), write.messages.end(), std::back_inserter(messages));
+  }
+  SendMessages(std::move(messages));
+  raft_->Post([this, ids = std::move(ids)] { OnPersisted(ids); });
+}
+
+void Node::Impl::OnPersisted(const std::vector<uint64_t>& write_ids) {
+  if (failed_) return;
+  for (const uint64_t id : write_ids) {
+    core_->Persisted(id);
+    if (!entry_writes_.empty() && entry_writes_.front().first == id) entry_writes_.pop_front();
+  }
+  RouteProposals();
+  SchedulePump();
+}
+
+// Entries that a follower lacks and memory no longer has. Read beside the log actor, so that syncs
+// do not wait.
+void Node::Impl::QueueDiskRead(raft::DiskRead read) {
+  log_actor_->Post([this, read = std::move(read)]() mutable {
+    StatusOr<std::vector<wal::RecordLocation>> where =
+        log_->Locate(read.first, read.last, read.max_bytes);
+    if (!where.ok()) return;  // Compacted meanwhile: the core finds out and sends a snapshot.
+    log_reader_->Post(
+        [this, where = *std::move(where), request = std::move(read.request)]() mutable {
+          StatusOr<std::vector<raft::Entry>> entries = log_->ReadEntries(where);
+          if (!entries.ok()) {
+            raft_->Post([this, status = entries.status()] { Fatal(status); });
+            return;
+          }
+          std::get<raft::AppendRequest>(request.body).entries = *std::move(entries);
+          const NodeId to = request.to;
+          std::vector<PeerMessage> messages;
+          messages.emplace_back(std::move(request));
+          options_.transport->Send(to, std::move(messages));
+        });
+  });
+}
+
+// --- Applying ---
+
+// An entry is applied only once it is on this replica's own disk too, so that the log never ends
+// before the tables do.
+bool Node::Impl::OnOwnDisk(Index index) const {
+  return std::none_of(entry_writes_.begin(), entry_writes_.end(),
+                      [&](const auto& write) { return write.second <= index; });
+}
+
+void Node::Impl::HandOverCommitted() {
+  while (!committed_.empty() && OnOwnDisk(committed_.front().index)) {
+    ApplyJob job;
+    size_t bytes = 0;
+    while (!committed_.empty() && bytes < kApplyBatchBytes && OnOwnDisk(committed_.front().index)) {
+      bytes += committed_.front().size_bytes();
+      job.entries.push_back(std::move(committed_.front()));
+      committed_.pop_front();
+    }
+    const Index last = job.entries.back().index;
+    size_t i = 0;
+    while (!waiters_.empty() && waiters_.begin()->first <= last) {
+      auto waiter = waiters_.extract(waiters_.begin());
+      while (i < job.entries.size() && job.entries[i].index < waiter.key()) ++i;
+      const bool same = i < job.entries.size() && job.entries[i].index == waiter.key() &&
+                        job.entries[i].term == waiter.mapped().term;
+      if (same) {
+        job.waiters.insert(std::move(waiter));
+      } else {
+        Answer(std::move(waiter.mapped()),
+               MakeStatus(StatusCode::kAborted,
+                          "another leader's entry took the place of this write"));
+      }
+    }
+    committed_bytes_ -= bytes;
+    applying_bytes_ += bytes;
+    apply_->Post([this, job = std::move(job)]() mutable {
+      apply_jobs_.push_back(std::move(job));
+      ApplyQueued();
+    });
+  }
+}
+
+// Apply actor. Runs again when the state machine says that it is ready.
+void Node::Impl::ApplyQueued() {
+  while (!apply_jobs_.empty() && options_.state_machine->ReadyToApply()) {
+    ApplyJob job = std::move(apply_jobs_.front());
+    apply_jobs_.pop_front();
+    const sisyphus::Status status = ApplyOne(std::move(job));
+    if (!status.ok()) {
+      apply_jobs_.clear();
+      raft_->Post([this, status] { Fatal(status); });
+      return;
+    }
+  }
+}
+
+sisyphus::Status Node::Impl::ApplyOne(ApplyJob job) {
+  std::vector<Command> commands;
+  commands.reserve(job.entries.size());
+  size_t bytes = 0;
+  for (const raft::Entry& entry : job.entries) {
+    bytes += entry.size_bytes();
+    const bool is_command = entry.type == raft::EntryType::kCommand;
+    commands.push_back({{entry.index, entry.term},
+                        is_command ? std::string_view(*entry.payload) : std::string_view()});
+  }
+  std::vector<std::string> results;
+  results.reserve(commands.size());
+  SIS_RETURN_IF_ERROR(options_.state_machine->Apply(commands, &results));
+  SIS_CHECK(results.size() == commands.size(), "one result for each command");
+  const LogPosition last = commands.back().position;
+  // First the raft actor, whose waiting reads need no more than this.
+  raft_->Post([this, last, bytes] { OnApplied(last, bytes); });
+  Outbox replies;
+  for (auto& [index, proposal] : job.waiters) {
+    const size_t i = index - commands.front().position.index;
+    ProposalResult result{commands[i].position, std::move(results[i])};
+    Release(proposal.command->size());
+    if (proposal.origin == kNoNode) {
+      proposal.done(std::move(result));
+    } else {
+      replies[proposal.origin].emplace_back(ReplyTo(proposal, std::move(result)));
+    }
+  }
+  SendAll(std::move(replies));
+  return OkStatus();
+}
+
+void Node::Impl::OnApplied(LogPosition last, size_t bytes) {
+  applied_ = last;
+  applying_bytes_ -= bytes;
+  if (failed_) return;
+  core_->Applied(last.index);
+  CompleteAppliedReads();
+  SchedulePump();
+}
+
+}  // namespace sisyphus::node
