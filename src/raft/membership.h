@@ -45,6 +45,10 @@ StatusOr<Membership> LeaveJoint(const Membership& now);
 // Chooses among the three by `change`.
 StatusOr<Membership> ApplyChange(const Membership& now, const MembershipChange& change);
 
+bool IsVoter(const Membership& membership, NodeId id);        // Of either half.
+bool IsMember(const Membership& membership, NodeId id);       // Voter of either half, or learner.
+std::vector<NodeId> MembersOf(const Membership& membership);  // Ascending.
+
 // The payload of a kMembership entry. Layout: see membership.cc.
 std::string EncodeMembership(const Membership& membership);
 StatusOr<Membership> DecodeMembership(std::string_view bytes);

@@ -82,6 +82,14 @@ struct SnapshotMeta {
 using Round = uint64_t;
 
 // --- Messages. The envelope carries the sender's term; each struct says what is beside it. ---
+//
+// A receiver whose term is lower moves to the envelope's term, with these exceptions:
+//   - a pre-vote request carries the term that the sender has now (it asks for the one after) and
+//     moves nobody; a granted pre-vote is answered in the request's term, so that it can be matched
+//     with it, a refused one in the sender's own, from which a stale candidate learns;
+//   - a vote request moves nobody who is bound to a living leader.
+// A receiver whose term is higher answers a request with its own term in the envelope, and
+// otherwise ignores it.
 
 struct VoteRequest {
   bool pre = false;              // A pre-vote (thesis 9.6): changes nothing at the receiver.
