@@ -35,6 +35,15 @@
 
 namespace sisyphus::node {
 
+// A glance, consistent enough for headers and probes.
+struct NodeView {
+  Term term;
+  NodeId leader;
+  raft::Role role = raft::Role::kFollower;
+  Index commit;
+  Index applied;
+};
+
 struct NodeOptions {
   NodeId id;
   std::string log_directory;
@@ -60,20 +69,13 @@ struct NodeOptions {
   // The node cannot go on (kDataLoss, a failed sync, a failed apply). Called once, on an actor; the
   // process should end.
   std::function<void(const sisyphus::Status&)> on_fatal;
+  // The role or the known leader changed. On the raft actor; must return quickly. May be empty.
+  std::function<void(const NodeView&)> on_change;
 };
 
 struct ProposalResult {
   LogPosition position;
   std::string result;  // What StateMachine::Apply said.
-};
-
-// A glance, consistent enough for headers and probes.
-struct NodeView {
-  Term term;
-  NodeId leader;
-  raft::Role role = raft::Role::kFollower;
-  Index commit;
-  Index applied;
 };
 
 struct NodeStatus {

@@ -69,6 +69,8 @@ void Node::Impl::OnRoleOrLeader() {
   if (last_role_ == raft::Role::kLeader && role != raft::Role::kLeader) DropLease();
   last_role_ = role;
   last_leader_ = leader;
+  PublishView();
+  if (options_.on_change) options_.on_change(View());
   RouteProposals();
   if (leader != kNoNode) AskLeaderForIndex();
   FinishTransfers();

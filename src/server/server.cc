@@ -1,0 +1,228 @@
+#include "server/server.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <optional>
+#include <utility>
+
+#include "api/server.h"
+#include "base/checksum.h"
+#include "base/entropy.h"
+#include "base/mutex.h"
+#include "base/posix_file_system.h"
+#include "base/thread_executor.h"
+#include "kv/machine.h"
+#include "kv/store.h"
+#include "node/node.h"
+#include "server/data_directory.h"
+#include "server/metrics.h"
+#include "server/version.h"
+#include "transport/grpc_transport.h"
+
+namespace sisyphus::server {
+
+namespace {
+
+std::string Hex(uint64_t value) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(16, '0');
+  for (int i = 15; i >= 0; --i, value >>= 4) text[static_cast<size_t>(i)] = kDigits[value & 15];
+  return text;
+}
+
+// The same for every founding member, whatever the order of its flag.
+std::optional<std::string> ClusterId(const Config& config) {
+  if (config.cluster.empty()) return std::nullopt;
+  std::string text;
+  for (const auto& member : config.cluster) text += ToString(member.id) + "=" + member.peer + ",";
+  return Hex(Checksum(text));
+}
+
+raft::Membership FoundingMembership(const Config& config, const std::string& peer_address) {
+  raft::Membership membership;
+  membership.addresses = config.cluster;
+  if (membership.addresses.empty()) membership.addresses.push_back({config.id, peer_address});
+  for (const auto& member : membership.addresses) membership.voters.push_back(member.id);
+  return membership;
+}
+
+const char* RoleName(raft::Role role) {
+  switch (role) {
+    case raft::Role::kFollower:
+      return "follower";
+    case raft::Role::kPreCandidate:
+      return "pre-candidate";
+    case raft::Role::kCandidate:
+      return "candidate";
+    case raft::Role::kLeader:
+      return "leader";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(const Config& config, std::function<void(const Status&)> on_fatal)
+      : config_(config), on_fatal_(std::move(on_fatal)) {}
+
+  Status Start();
+  void Shutdown(Duration limit);
+
+  std::string http_address() const { return api_->bound_address(); }
+  std::string peer_address() const { return transport_->address(); }
+  std::string cluster_id() const { return directory_->cluster_id(); }
+
+ private:
+  Status OpenEngine();
+  Status OpenTransport();
+  Status StartNode();
+  Status StartApi();
+  void HandOverLeadership(Duration limit);
+
+  const Config config_;
+  const std::function<void(const Status&)> on_fatal_;
+  ThreadExecutor executor_;
+
+  // In the order of their making; destroyed the other way round.
+  std::optional<DataDirectory> directory_;
+  std::unique_ptr<kv::Machine> machine_;
+  std::unique_ptr<transport::GrpcTransport> transport_;
+  std::unique_ptr<node::Node> node_;
+  std::unique_ptr<kv::Store> store_;
+  std::unique_ptr<api::Server> api_;
+};
+
+Status Server::Impl::Start() {
+  SIS_ASSIGN_OR_RETURN(DataDirectory directory,
+                       DataDirectory::Open(PosixFileSystem(), config_.data_dir, config_.id,
+                                           ClusterId(config_), Hex(OsEntropy())));
+  directory_.emplace(std::move(directory));
+  SIS_RETURN_IF_ERROR(OpenEngine());
+  SIS_RETURN_IF_ERROR(OpenTransport());
+  SIS_RETURN_IF_ERROR(StartNode());
+  return StartApi();
+}
+
+Status Server::Impl::OpenEngine() {
+  kv::Machine::MachineOptions options;
+  options.directory = directory_->db_path();
+  options.engine.memtable_bytes = config_.memtable_bytes;
+  options.engine.block_cache_bytes = config_.block_cache_bytes;
+  options.engine.file_system = &PosixFileSystem();
+  options.engine.executor = &executor_;
+  options.on_fatal = on_fatal_;
+  SIS_ASSIGN_OR_RETURN(machine_, kv::Machine::Open(std::move(options)));
+  return OkStatus();
+}
+
+Status Server::Impl::OpenTransport() {
+  transport::GrpcTransportOptions options;
+  options.id = config_.id;
+  options.cluster_id = directory_->cluster_id();
+  options.listen_address = config_.peer_address;
+  options.http_address =
+      config_.advertise_http.empty() ? config_.http_address : config_.advertise_http;
+  options.version = kVersion;
+  options.executor = &executor_;
+  options.seed = OsEntropy();
+  options.on_connection_error = [](NodeId peer, const Status& status) {
+    spdlog::warn("event=peer_unreachable peer={} reason=\"{}\"", peer.value(), MessageOf(status));
+  };
+  SIS_ASSIGN_OR_RETURN(transport_, transport::GrpcTransport::Listen(std::move(options)));
+  return OkStatus();
+}
+
+Status Server::Impl::StartNode() {
+  node::NodeOptions options;
+  options.id = config_.id;
+  options.log_directory = directory_->log_path();
+  options.initial_membership = FoundingMembership(config_, transport_->address());
+  options.seed = OsEntropy();
+  // Two ticks a heartbeat: fine enough for the timeouts, and few enough wake-ups.
+  options.heartbeat_ticks = 2;
+  options.tick = config_.heartbeat_interval / options.heartbeat_ticks;
+  options.election_ticks = static_cast<uint32_t>(config_.election_timeout / options.tick);
+  options.log_segment_bytes = config_.log_segment_bytes;
+  options.file_system = &PosixFileSystem();
+  options.executor = &executor_;
+  options.transport = transport_.get();
+  options.state_machine = machine_.get();
+  options.on_fatal = on_fatal_;
+  options.on_change = [](const node::NodeView& view) {
+    spdlog::info("event=role role={} term={} leader={} commit={}", RoleName(view.role),
+                 view.term.value(), view.leader.value(), view.commit.value());
+  };
+  SIS_ASSIGN_OR_RETURN(node_, node::Node::Start(std::move(options)));
+  store_ = std::make_unique<kv::Store>(node_.get(), machine_.get());
+  return OkStatus();
+}
+
+Status Server::Impl::StartApi() {
+  api::ServerOptions options;
+  options.address = config_.http_address;
+  options.io_threads = config_.io_threads;
+  options.simple_endpoints = config_.simple_endpoints;
+  options.limits = config_.limits;
+  options.store = store_.get();
+  options.node = node_.get();
+  options.clock = &RealClock();
+  options.render_metrics = [this] {
+    return RenderMetrics({config_.id, node_.get(), machine_.get(), api_.get()});
+  };
+  options.version = kVersion;
+  options.advertised_http = config_.advertise_http;
+  SIS_ASSIGN_OR_RETURN(api_, api::Server::Start(std::move(options)));
+  return OkStatus();
+}
+
+// A planned stop need not cost the cluster an election timeout.
+void Server::Impl::HandOverLeadership(Duration limit) {
+  if (node_->View().role != raft::Role::kLeader ||
+      node_->Status().core.membership.voters.size() < 2)
+    return;
+  struct Outcome {
+    Mutex mu;
+    CondVar changed;
+    std::optional<Status> status SIS_GUARDED_BY(mu);
+  };
+  const auto outcome = std::make_shared<Outcome>();
+  node_->TransferLeadership(kNoNode, [outcome](const Status& status) {
+    MutexLock lock(outcome->mu);
+    outcome->status = status;
+    outcome->changed.Signal();
+  });
+  const MonotonicTime deadline = RealClock().Now() + limit;
+  MutexLock lock(outcome->mu);
+  while (!outcome->status && RealClock().Now() < deadline)
+    outcome->changed.WaitUntil(outcome->mu, deadline);
+  const Status status =
+      outcome->status.value_or(MakeStatus(StatusCode::kDeadlineExceeded, "no answer in time"));
+  if (!status.ok()) spdlog::warn("event=hand_over_failed reason=\"{}\"", MessageOf(status));
+}
+
+void Server::Impl::Shutdown(Duration limit) {
+  if (api_) api_->BeginDrain();
+  if (node_) HandOverLeadership(limit / 4);
+  if (api_) api_->Stop(limit / 2);
+  if (node_) node_->Stop();
+}
+
+StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config,
+                                                std::function<void(const Status&)> on_fatal) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(config, std::move(on_fatal))));
+  SIS_RETURN_IF_ERROR(server->impl_->Start());
+  return server;
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+std::string Server::http_address() const { return impl_->http_address(); }
+std::string Server::peer_address() const { return impl_->peer_address(); }
+std::string Server::cluster_id() const { return impl_->cluster_id(); }
+void Server::Shutdown(Duration limit) { impl_->Shutdown(limit); }
+
+}  // namespace sisyphus::server

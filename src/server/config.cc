@@ -1,0 +1,233 @@
+#include "server/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "server/version.h"
+
+namespace sisyphus::server {
+
+namespace {
+
+Status Invalid(const std::string& message) {
+  return MakeStatus(StatusCode::kInvalidArgument, message);
+}
+
+std::optional<uint64_t> ParseNumber(const std::string& text) {
+  uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  if (text.empty() || error != std::errc() || rest != end) return std::nullopt;
+  return value;
+}
+
+// What the flags fill in before it is checked.
+struct Flags {
+  uint64_t id = 1;
+  bool id_from_hostname = false;
+  std::string cluster;
+  std::string simple_endpoints = "on";
+  uint64_t heartbeat_ms = 50;
+  uint64_t election_ms = 400;
+  uint64_t request_ms = 5000;
+};
+
+void AddNodeFlags(CLI::App* app, Config* config, Flags* flags) {
+  const auto env = [](CLI::Option* option, const char* name) { return option->envname(name); };
+  env(app->add_option("--id", flags->id, "this node's id, 1 or more"), "SISYPHUS_ID")
+      ->capture_default_str();
+  env(app->add_flag("--id-from-hostname", flags->id_from_hostname,
+                    "take the id from the trailing ordinal of the host name, plus one (sisyphus-0 "
+                    "is node 1)"),
+      "SISYPHUS_ID_FROM_HOSTNAME");
+  env(app->add_option("--data-dir", config->data_dir, "where everything is kept"),
+      "SISYPHUS_DATA_DIR")
+      ->capture_default_str();
+  env(app->add_option("--http", config->http_address,
+                      "HOST:PORT to serve clients on; port 0 picks a free one"),
+      "SISYPHUS_HTTP")
+      ->capture_default_str();
+  env(app->add_option("--peer", config->peer_address,
+                      "HOST:PORT to listen on for peers; default: this node's address in "
+                      "--cluster, or 127.0.0.1:9001"),
+      "SISYPHUS_PEER");
+  env(app->add_option("--cluster", flags->cluster,
+                      "the founding members: 1=HOST:PEERPORT,2=HOST:PEERPORT,..."),
+      "SISYPHUS_CLUSTER");
+  env(app->add_option("--advertise-http", config->advertise_http,
+                      "HOST:PORT that other nodes and clients reach this node's API under; "
+                      "default: the --http address"),
+      "SISYPHUS_ADVERTISE_HTTP");
+  env(app->add_option("--log-level", config->log_level,
+                      "trace, debug, info, warning, error or critical")
+          ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical"})),
+      "SISYPHUS_LOG_LEVEL")
+      ->capture_default_str();
+  env(app->add_option("--simple-endpoints", flags->simple_endpoints,
+                      "serve /put, /get and /delete: on or off")
+          ->check(CLI::IsMember({"on", "off"})),
+      "SISYPHUS_SIMPLE_ENDPOINTS")
+      ->capture_default_str();
+}
+
+void AddTuningFlags(CLI::App* app, Config* config, Flags* flags) {
+  const auto add = [app](const char* name, auto& target, const char* help, const char* env) {
+    return app->add_option(name, target, help)
+        ->envname(env)
+        ->capture_default_str()
+        ->group("Tuning");
+  };
+  add("--io-threads", config->io_threads, "threads that serve HTTP", "SISYPHUS_IO_THREADS")
+      ->check(CLI::Range(1, 64));
+  add("--heartbeat-interval-ms", flags->heartbeat_ms, "between a leader's heartbeats",
+      "SISYPHUS_HEARTBEAT_INTERVAL_MS")
+      ->check(CLI::Range(2, 10'000));
+  add("--election-timeout-ms", flags->election_ms, "silence of the leader that starts an election",
+      "SISYPHUS_ELECTION_TIMEOUT_MS")
+      ->check(CLI::Range(10, 100'000));
+  add("--request-timeout-ms", flags->request_ms, "for an answer to a client",
+      "SISYPHUS_REQUEST_TIMEOUT_MS")
+      ->check(CLI::Range(1, 3'600'000));
+  add("--memtable-bytes", config->memtable_bytes, "written in memory before a table is flushed",
+      "SISYPHUS_MEMTABLE_BYTES")
+      ->check(CLI::Range(uint64_t{64} << 10, uint64_t{4} << 30));
+  add("--block-cache-bytes", config->block_cache_bytes, "of table blocks kept in memory",
+      "SISYPHUS_BLOCK_CACHE_BYTES");
+  add("--log-segment-bytes", config->log_segment_bytes, "of one file of the Raft log",
+      "SISYPHUS_LOG_SEGMENT_BYTES")
+      ->check(CLI::Range(uint64_t{1} << 20, uint64_t{1} << 30));
+  add("--max-key-bytes", config->limits.max_key_bytes, "longest key", "SISYPHUS_MAX_KEY_BYTES")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
+  add("--max-value-bytes", config->limits.max_value_bytes, "longest value",
+      "SISYPHUS_MAX_VALUE_BYTES")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{32} << 20));
+  add("--max-header-bytes", config->limits.max_header_bytes,
+      "request line and headers, beside one key", "SISYPHUS_MAX_HEADER_BYTES")
+      ->check(CLI::Range(uint64_t{1} << 10, uint64_t{1} << 20));
+  add("--max-connections", config->limits.max_connections, "client connections",
+      "SISYPHUS_MAX_CONNECTIONS")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
+  add("--max-inflight-bytes", config->limits.max_inflight_bytes, "of request bodies under way",
+      "SISYPHUS_MAX_INFLIGHT_BYTES")
+      ->check(CLI::Range(uint64_t{1} << 20, uint64_t{64} << 30));
+}
+
+Status FinishConfig(const CLI::App& app, const Flags& flags, const std::string& host_name,
+                    Config* config) {
+  if (flags.id_from_hostname) {
+    if (app.count("--id") > 0) return Invalid("--id and --id-from-hostname exclude each other");
+    SIS_ASSIGN_OR_RETURN(config->id, IdFromHostName(host_name));
+  } else {
+    if (flags.id == 0) return Invalid("--id 0: ids begin at 1");
+    config->id = NodeId(flags.id);
+  }
+  if (!flags.cluster.empty()) {
+    SIS_ASSIGN_OR_RETURN(config->cluster, ParseCluster(flags.cluster));
+    const auto self = std::find_if(config->cluster.begin(), config->cluster.end(),
+                                   [&](const auto& member) { return member.id == config->id; });
+    if (self == config->cluster.end()) {
+      return Invalid("--cluster " + flags.cluster + ": this node's id " + ToString(config->id) +
+                     " is not in it");
+    }
+    if (app.count("--peer") == 0) config->peer_address = self->peer;
+  }
+  SIS_RETURN_IF_ERROR(CheckAddress("--http", config->http_address));
+  SIS_RETURN_IF_ERROR(CheckAddress("--peer", config->peer_address));
+  if (!config->advertise_http.empty())
+    SIS_RETURN_IF_ERROR(CheckAddress("--advertise-http", config->advertise_http));
+  if (flags.election_ms < 4 * flags.heartbeat_ms) {
+    return Invalid("--election-timeout-ms " + std::to_string(flags.election_ms) +
+                   ": must be at least 4 times --heartbeat-interval-ms " +
+                   std::to_string(flags.heartbeat_ms));
+  }
+  config->heartbeat_interval = std::chrono::milliseconds(flags.heartbeat_ms);
+  config->election_timeout = std::chrono::milliseconds(flags.election_ms);
+  config->limits.request_timeout = std::chrono::milliseconds(flags.request_ms);
+  config->simple_endpoints = flags.simple_endpoints == "on";
+  return OkStatus();
+}
+
+std::string OneLine(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  while (!text.empty() && text.back() == ' ') text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+ParsedConfig ParseConfig(int argc, const char* const* argv, const std::string& host_name) {
+  ParsedConfig parsed;
+  Flags flags;
+  CLI::App app("sisyphusd: one node of a replicated, ordered key-value store", "sisyphusd");
+  app.set_version_flag("--version", std::string("sisyphusd ") + kVersion);
+  app.set_config("--config", "",
+                 "a file of settings, one `name = value` a line, named as the flags are");
+  app.get_config_ptr()->envname("SISYPHUS_CONFIG");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  AddNodeFlags(&app, &parsed.config, &flags);
+  AddTuningFlags(&app, &parsed.config, &flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    parsed.message = app.help();
+    return parsed;
+  } catch (const CLI::CallForVersion&) {
+    parsed.message = std::string("sisyphusd ") + kVersion + "\n";
+    return parsed;
+  } catch (const CLI::Error& error) {
+    parsed.message = OneLine(error.what()) + " (see --help)";
+    parsed.exit_code = 2;
+    return parsed;
+  }
+  if (const Status status = FinishConfig(app, flags, host_name, &parsed.config); !status.ok()) {
+    parsed.message = std::string(MessageOf(status)) + " (see --help)";
+    parsed.exit_code = 2;
+  }
+  return parsed;
+}
+
+StatusOr<NodeId> IdFromHostName(const std::string& host_name) {
+  const std::string name = host_name.substr(0, host_name.find('.'));
+  const size_t digits = name.find_last_not_of("0123456789");
+  const std::string ordinal = digits == std::string::npos ? name : name.substr(digits + 1);
+  const std::optional<uint64_t> number = ParseNumber(ordinal);
+  if (!number)
+    return Invalid("--id-from-hostname: host name '" + host_name + "' does not end in a number");
+  return NodeId(*number + 1);
+}
+
+StatusOr<std::vector<raft::Membership::Address>> ParseCluster(const std::string& text) {
+  std::map<NodeId, std::string> members;
+  size_t begin = 0;
+  while (begin <= text.size()) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string member = text.substr(begin, end - begin);
+    begin = end + 1;
+    const size_t equals = member.find('=');
+    const std::optional<uint64_t> id =
+        equals == std::string::npos ? std::nullopt : ParseNumber(member.substr(0, equals));
+    if (!id || *id == 0) return Invalid("--cluster: '" + member + "' is not ID=HOST:PORT");
+    const std::string address = member.substr(equals + 1);
+    SIS_RETURN_IF_ERROR(CheckAddress("--cluster", address));
+    if (!members.emplace(NodeId(*id), address).second) {
+      return Invalid("--cluster: id " + std::to_string(*id) + " stands there twice");
+    }
+  }
+  std::vector<raft::Membership::Address> addresses;
+  for (auto& [id, address] : members) addresses.push_back({id, std::move(address)});
+  return addresses;
+}
+
+Status CheckAddress(const std::string& flag, const std::string& address) {
+  const size_t colon = address.rfind(':');
+  const std::optional<uint64_t> port =
+      colon == std::string::npos ? std::nullopt : ParseNumber(address.substr(colon + 1));
+  if (colon == 0 || !port || *port > 65'535)
+    return Invalid(flag + " '" + address + "' is not HOST:PORT");
+  return OkStatus();
+}
+
+}  // namespace sisyphus::server

@@ -1,0 +1,181 @@
+#include "server/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace sisyphus::server {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+// Collects families; a name that comes twice goes into one family, as the format wants it.
+class Families {
+ public:
+  void Gauge(const char* name, const char* help, double value, Labels labels = {}) {
+    Add(name, help, MetricType::Gauge, std::move(labels)).gauge.value = value;
+  }
+  void Counter(const char* name, const char* help, double value, Labels labels = {}) {
+    Add(name, help, MetricType::Counter, std::move(labels)).counter.value = value;
+  }
+  ClientMetric& Add(const char* name, const char* help, MetricType type, Labels labels) {
+    if (families_.empty() || families_.back().name != name)
+      families_.push_back({name, help, type, {}});
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    families_.back().metric.push_back(std::move(metric));
+    return families_.back().metric.back();
+  }
+  std::string Text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+double ToDouble(uint64_t value) { return static_cast<double>(value); }
+
+// 0 follower, 1 candidate, 2 leader.
+double StateNumber(raft::Role role) {
+  switch (role) {
+    case raft::Role::kLeader:
+      return 2;
+    case raft::Role::kCandidate:
+    case raft::Role::kPreCandidate:
+      return 1;
+    case raft::Role::kFollower:
+      return 0;
+  }
+  return 0;
+}
+
+void AddRaft(const node::NodeStatus& status, const Labels& node_label, Families* out) {
+  const raft::CoreStatus& core = status.core;
+  const auto gauge = [&](const char* name, const char* help, double value) {
+    out->Gauge(name, help, value, node_label);
+  };
+  const auto counter = [&](const char* name, const char* help, double value) {
+    out->Counter(name, help, value, node_label);
+  };
+  gauge("raft_current_term", "The Raft term this node is in.", ToDouble(core.term.value()));
+  gauge("raft_commit_index", "The last log index known to be committed.",
+        ToDouble(core.commit.value()));
+  gauge("raft_state", "0 follower, 1 candidate, 2 leader.", StateNumber(core.role));
+  gauge("raft_leader", "The id of the leader this node knows, 0 if none.",
+        ToDouble(core.leader.value()));
+  gauge("sisyphus_raft_applied_index", "The last log index applied here.",
+        ToDouble(core.applied.value()));
+  gauge("sisyphus_raft_last_index", "The last index of this node's log.",
+        ToDouble(core.last.value()));
+  gauge("sisyphus_raft_log_bytes", "Bytes of this node's Raft log on disk.",
+        ToDouble(status.log_bytes));
+  counter("sisyphus_raft_log_syncs_total", "Syncs of the Raft log.", ToDouble(status.log_syncs));
+  counter("sisyphus_raft_elections_total", "Elections begun by this node.",
+          ToDouble(status.elections));
+  counter("sisyphus_raft_leader_changes_total", "New leaders seen by this node.",
+          ToDouble(status.leader_changes));
+  gauge("sisyphus_proposals_pending", "Writes that wait for their answer here.",
+        ToDouble(status.proposals_pending));
+  gauge("sisyphus_reads_pending", "Linearizable reads that wait for their confirmation.",
+        ToDouble(status.reads_pending));
+  for (const raft::PeerProgress& peer : status.progress) {
+    if (peer.id == core.id) continue;
+    Labels labels = node_label;
+    labels.push_back({"peer", ToString(peer.id)});
+    const uint64_t lag = core.last > peer.match ? core.last - peer.match : 0;
+    out->Gauge("sisyphus_peer_lag_entries",
+               "Log entries that a peer has not acknowledged (on the leader).", ToDouble(lag),
+               labels);
+  }
+}
+
+void AddEngine(const DbStats& stats, const Labels& node_label, Families* out) {
+  const auto levels = [&](const char* name, const char* help, auto value) {
+    for (int level = 0; level < kLevels; ++level) {
+      Labels labels = node_label;
+      labels.push_back({"level", std::to_string(level)});
+      out->Gauge(name, help, ToDouble(value(stats.levels[static_cast<size_t>(level)])),
+                 std::move(labels));
+    }
+  };
+  levels("kv_level_file_count", "Tables in a level of the tree.",
+         [](const auto& l) { return l.files; });
+  levels("kv_level_size_bytes", "Bytes of the tables in a level of the tree.",
+         [](const auto& l) { return l.bytes; });
+  const auto gauge = [&](const char* name, const char* help, uint64_t value) {
+    out->Gauge(name, help, ToDouble(value), node_label);
+  };
+  const auto counter = [&](const char* name, const char* help, uint64_t value) {
+    out->Counter(name, help, ToDouble(value), node_label);
+  };
+  gauge("sisyphus_memtable_bytes", "Bytes in memtables.", stats.memtable_bytes);
+  gauge("sisyphus_immutable_memtables", "Full memtables that wait for their flush.",
+        stats.immutable_memtables);
+  gauge("sisyphus_compaction_debt_bytes", "Bytes that compaction is behind.",
+        stats.compaction_debt_bytes);
+  counter("sisyphus_flushes_total", "Memtables flushed.", stats.flushes);
+  counter("sisyphus_flushed_bytes_total", "Bytes of tables written by flushes.",
+          stats.flushed_bytes);
+  counter("sisyphus_compactions_total", "Compactions done.", stats.compactions);
+  counter("sisyphus_compaction_read_bytes_total", "Bytes read by compactions.",
+          stats.compaction_read_bytes);
+  counter("sisyphus_compaction_written_bytes_total", "Bytes written by compactions.",
+          stats.compaction_written_bytes);
+  counter("sisyphus_block_cache_hits_total", "Blocks found in the cache.", stats.cache_hits);
+  counter("sisyphus_block_cache_misses_total", "Blocks read from a file.", stats.cache_misses);
+  gauge("sisyphus_block_cache_bytes", "Bytes in the block cache.", stats.cache_bytes);
+  counter("sisyphus_bloom_checks_total", "Tables asked for a key.", stats.bloom_checks);
+  counter("sisyphus_bloom_skips_total", "Reads of a table that its filter saved.",
+          stats.bloom_skips);
+  counter("sisyphus_write_stalls_total", "Times that applying had to wait for a flush.",
+          stats.stalls);
+}
+
+void AddHttp(const api::ServerStats& stats, Families* out) {
+  for (const api::RequestCount& r : stats.requests) {
+    out->Counter(
+        "http_requests_total", "Requests answered.", ToDouble(r.count),
+        {{"method", r.method}, {"endpoint", r.endpoint}, {"status", std::to_string(r.status)}});
+  }
+  for (const api::LatencyHistogram& h : stats.latencies) {
+    ClientMetric& metric =
+        out->Add("http_request_duration_seconds", "From a parsed request to its answer.",
+                 MetricType::Histogram, {{"endpoint", h.endpoint}});
+    uint64_t total = 0;
+    for (size_t i = 0; i < h.counts.size(); ++i) {
+      total += h.counts[i];
+      const double bound = i < h.bounds_seconds.size() ? h.bounds_seconds[i]
+                                                       : std::numeric_limits<double>::infinity();
+      metric.histogram.bucket.push_back({total, bound});
+    }
+    metric.histogram.sample_count = total;
+    metric.histogram.sample_sum = h.sum_seconds;
+  }
+  out->Gauge("sisyphus_http_connections", "Open client connections.",
+             ToDouble(stats.open_connections));
+  out->Counter("sisyphus_http_connections_total", "Client connections accepted.",
+               ToDouble(stats.accepted_connections));
+  out->Gauge("sisyphus_http_requests_in_flight", "Requests that wait for their answer.",
+             ToDouble(stats.inflight_requests));
+  out->Counter("sisyphus_refused_total", "Requests refused because of overload.",
+               ToDouble(stats.refused_overload));
+}
+
+}  // namespace
+
+std::string RenderMetrics(const MetricsSources& sources) {
+  const Labels node_label = {{"node_id", ToString(sources.id)}};
+  Families families;
+  AddRaft(sources.node->Status(), node_label, &families);
+  AddEngine(sources.machine->stats(), node_label, &families);
+  AddHttp(sources.api->stats(), &families);
+  return families.Text();
+}
+
+}  // namespace sisyphus::server
