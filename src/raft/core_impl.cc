@@ -51,14 +51,19 @@ Core::Impl::Impl(const Config& config, Rng rng, RestoredState restored)
     SIS_CHECK(decoded.ok(), "a membership entry in the log cannot be read");
     memberships_.push_back({entry.index, *std::move(decoded)});
   }
+  // A write that a crash cut short can leave entries whose term did not get to the disk: nobody was
+  // told of that term, and no vote was given in it.
+  if (log_.last().term > term_) {
+    term_ = log_.last().term;
+    vote_ = kNoNode;
+  }
   // The state machine may be ahead of the log: a committed entry can be applied before it is on the
   // own disk. The leader sends those entries again; they are not applied again.
   commit_ = std::min(std::max(restored.hard_state.commit, applied_), log_.last_index());
   handed_out_ = applied_;
   persisted_ = log_.last_index();
   unwritten_ = log_.last_index().Next();
-  written_ = HardState{term_, vote_, commit_};
-  durable_ = written_;
+  written_ = durable_ = restored.hard_state;
   ResetElectionTimer();
   if (config_.promise_after_restart && term_ > Term(0) && !OnlyVoter()) GivePromise();
 }

@@ -17,16 +17,17 @@ LogView::LogView(LogPosition base, std::vector<LogPosition> term_runs, Index dis
                  std::vector<Entry> entries)
     : base_(base), memory_first_(disk_last.Next()), last_(disk_last) {
   SIS_CHECK(disk_last >= base.index, "the log ends before its base");
+  LogPosition before;
   for (LogPosition run : term_runs) {
     if (run.index > disk_last) break;
-    SIS_CHECK(term_runs_.empty() ||
-                  (term_runs_.back().index < run.index && term_runs_.back().term < run.term),
-              "term runs are not ascending");
+    SIS_CHECK(before.index < run.index && before.term < run.term, "term runs are not ascending");
+    before = run;
     // A run that began before the base covers the first entries behind it.
     if (run.index <= base.index) {
       run.index = base.index.Next();
       term_runs_.clear();
     }
+    if (!term_runs_.empty() && term_runs_.back().index == run.index) term_runs_.pop_back();
     if (run.index <= disk_last) term_runs_.push_back(run);
   }
   SIS_CHECK(disk_last == base.index ||
