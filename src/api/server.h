@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -86,12 +87,12 @@ class Server {
   // HOST:PORT, with the port that was picked.
   virtual std::string bound_address() const = 0;
 
-  // /readyz answers 503 from now on, responses carry "Connection: close", new connections are
-  // refused once those in flight are done.
+  // /readyz answers 503 from now on, responses carry "Connection: close". New connections are still
+  // taken (a probe wants its 503) until Stop.
   virtual void BeginDrain() = 0;
 
-  // Waits until no request is in flight, at most `timeout`; then closes every connection and stops
-  // the threads.
+  // Drains, waits until no request is in flight, at most `timeout`; then closes the listener and
+  // every connection and stops the threads. A second call does nothing.
   virtual void Stop(Duration timeout) = 0;
 
   virtual ServerStats stats() const = 0;

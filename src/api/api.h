@@ -1,0 +1,86 @@
+// Api: from a request to its handler, and what all handlers share.
+#ifndef SISYPHUS_API_API_H_
+#define SISYPHUS_API_API_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/exchange.h"
+#include "api/request_stats.h"
+#include "api/routes.h"
+#include "api/server.h"
+#include "api/target.h"
+#include "base/status.h"
+#include "kv/store.h"
+
+namespace sisyphus::api {
+
+class Listener;
+
+class Api final : public HttpHandler {
+ public:
+  explicit Api(ServerOptions options);
+
+  // Before the first request.
+  void set_listener(Listener* listener) { listener_ = listener; }
+
+  const ServerOptions& options() const { return options_; }
+  kv::Store& store() { return *options_.store; }
+  node::Node& node() { return *options_.node; }
+  Listener& listener() { return *listener_; }
+  NodeId self() const { return self_; }
+
+  MonotonicTime DeadlineOf(const Exchange& exchange) const {
+    return exchange.started() + options_.limits.request_timeout;
+  }
+
+  // For a request that only the leader can serve: true if this node is to take it (and forward what
+  // it must). Else it has answered: the client asked not to be forwarded.
+  bool AcceptLeaderRequest(Exchange& exchange, const Match& match);
+
+  void CollectStats(ServerStats* stats) const;
+
+  // HttpHandler.
+  void OnHead(Exchange& exchange) override;
+  void OnRequest(Exchange& exchange) override;
+  void OnAnswered(const Exchange& exchange, int status) override;
+  void AppendCommonHeaders(const Answer& answer, std::string* out) override;
+  NodeId Leader() const override;
+
+ private:
+  const ServerOptions options_;
+  NodeId self_;
+  Listener* listener_ = nullptr;
+  std::vector<std::unique_ptr<RequestStats>> stats_;  // One a thread.
+};
+
+// The query of a request, taken apart by name. What is not taken is refused by Finish.
+class Parameters {
+ public:
+  static StatusOr<Parameters> Parse(std::string_view query);
+
+  // Null: it is not there. The first of that name.
+  const QueryParameter* Take(std::string_view name);
+
+  // A flag: "name", "name=true" or "name=false".
+  StatusOr<bool> TakeFlag(std::string_view name);
+
+  // kInvalidArgument names what nobody took.
+  Status Finish() const;
+
+ private:
+  std::vector<QueryParameter> all_;
+  std::vector<bool> taken_;
+};
+
+// True if there are no errors; otherwise has answered.
+bool CheckOrRespond(Exchange& exchange, const Status& status);
+
+// kInvalidArgument when the request has a header that asks for something this server does not do.
+Status CheckUnservedHeaders(const RequestHead& head);
+
+}  // namespace sisyphus::api
+
+#endif  // SISYPHUS_API_API_H_

@@ -1,0 +1,28 @@
+// The handlers that the route table names, by the file that they live in.
+#ifndef SISYPHUS_API_HANDLERS_H_
+#define SISYPHUS_API_HANDLERS_H_
+
+#include "api/routes.h"
+
+namespace sisyphus::api {
+
+// key_handlers.cc
+void HandleGet(Api& api, Exchange& exchange, const Match& match);
+void HandlePut(Api& api, Exchange& exchange, const Match& match);
+void HandleDelete(Api& api, Exchange& exchange, const Match& match);
+
+// simple_handlers.cc
+void HandleSimpleGet(Api& api, Exchange& exchange, const Match& match);
+void HandleSimplePut(Api& api, Exchange& exchange, const Match& match);
+void HandleSimpleDelete(Api& api, Exchange& exchange, const Match& match);
+
+// status_handlers.cc
+void HandleCluster(Api& api, Exchange& exchange, const Match& match);
+void HandleLive(Api& api, Exchange& exchange, const Match& match);
+void HandleReady(Api& api, Exchange& exchange, const Match& match);
+void HandleMetrics(Api& api, Exchange& exchange, const Match& match);
+void HandleVersion(Api& api, Exchange& exchange, const Match& match);
+
+}  // namespace sisyphus::api
+
+#endif  // SISYPHUS_API_HANDLERS_H_

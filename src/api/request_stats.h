@@ -1,0 +1,56 @@
+// RequestStats: what was asked, how it ended, how long it took. One writer thread each; read from
+// any.
+#ifndef SISYPHUS_API_REQUEST_STATS_H_
+#define SISYPHUS_API_REQUEST_STATS_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "api/http_types.h"
+#include "base/clock.h"
+
+namespace sisyphus::api {
+
+class RequestStats {
+ public:
+  // Upper bounds. The first ones are where an answer from memory lies.
+  static constexpr std::array<double, 16> kBoundsSeconds = {
+      0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+      0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
+  static constexpr std::array<int, 23> kStatuses = {200, 201, 204, 304, 307, 400, 404, 405,
+                                                    408, 412, 413, 414, 415, 417, 429, 431,
+                                                    500, 501, 503, 504, 505, 507, 0};
+
+  explicit RequestStats(size_t endpoints) : endpoints_(endpoints) {}
+
+  // By the one writer.
+  void Record(size_t endpoint, Method method, int status, Duration took);
+
+  uint64_t count(size_t endpoint, Method method, size_t status_index) const {
+    return endpoints_[endpoint].requests[static_cast<size_t>(method)][status_index].load(
+        std::memory_order_relaxed);
+  }
+  uint64_t bucket(size_t endpoint, size_t i) const {
+    return endpoints_[endpoint].buckets[i].load(std::memory_order_relaxed);
+  }
+  double sum_seconds(size_t endpoint) const {
+    return static_cast<double>(endpoints_[endpoint].sum_nanos.load(std::memory_order_relaxed)) /
+           1e9;
+  }
+
+ private:
+  using Counter = std::atomic<uint64_t>;
+  struct Endpoint {
+    std::array<std::array<Counter, kStatuses.size()>, kMethodCount> requests = {};
+    std::array<Counter, kBoundsSeconds.size() + 1> buckets = {};
+    Counter sum_nanos = 0;
+  };
+  std::vector<Endpoint> endpoints_;
+};
+
+}  // namespace sisyphus::api
+
+#endif  // SISYPHUS_API_REQUEST_STATS_H_

@@ -1,0 +1,72 @@
+#include "api/routes.h"
+
+#include "api/handlers.h"
+
+namespace sisyphus::api {
+namespace {
+
+constexpr Action kKeyActions[] = {
+    {Method::kGet, HandleGet},
+    {Method::kHead, HandleGet},
+    {Method::kPut, HandlePut, Body::kValue},
+    {Method::kDelete, HandleDelete},
+};
+constexpr Action kClusterActions[] = {{Method::kGet, HandleCluster},
+                                      {Method::kHead, HandleCluster}};
+constexpr Action kLiveActions[] = {{Method::kGet, HandleLive}, {Method::kHead, HandleLive}};
+constexpr Action kReadyActions[] = {{Method::kGet, HandleReady}, {Method::kHead, HandleReady}};
+constexpr Action kMetricsActions[] = {{Method::kGet, HandleMetrics},
+                                      {Method::kHead, HandleMetrics}};
+constexpr Action kVersionActions[] = {{Method::kGet, HandleVersion},
+                                      {Method::kHead, HandleVersion}};
+constexpr Action kSimplePutActions[] = {{Method::kGet, HandleSimplePut},
+                                        {Method::kPost, HandleSimplePut}};
+constexpr Action kSimpleGetActions[] = {{Method::kGet, HandleSimpleGet},
+                                        {Method::kHead, HandleSimpleGet}};
+constexpr Action kSimpleDeleteActions[] = {{Method::kGet, HandleSimpleDelete},
+                                           {Method::kPost, HandleSimpleDelete},
+                                           {Method::kDelete, HandleSimpleDelete}};
+
+constexpr Route kRoutes[] = {
+    {"/v1/kv/{key}", "/v1/kv/", false, kKeyActions},
+    {"/v1/cluster", "/v1/cluster", false, kClusterActions},
+    {"/livez", "/livez", false, kLiveActions},
+    {"/readyz", "/readyz", false, kReadyActions},
+    {"/metrics", "/metrics", false, kMetricsActions},
+    {"/version", "/version", false, kVersionActions},
+    {"/put", "/put", true, kSimplePutActions},
+    {"/get", "/get", true, kSimpleGetActions},
+    {"/delete", "/delete", true, kSimpleDeleteActions},
+};
+
+}  // namespace
+
+const Action* Route::Find(Method method) const {
+  for (const Action& action : actions) {
+    if (action.method == method) return &action;
+  }
+  return nullptr;
+}
+
+std::string Route::Allow() const {
+  std::string list;
+  for (const Action& action : actions) {
+    if (!list.empty()) list.append(", ");
+    list.append(MethodName(action.method));
+  }
+  return list;
+}
+
+std::span<const Route> Routes() { return kRoutes; }
+
+const Route* FindRoute(std::string_view path, bool simple_endpoints, size_t* index) {
+  for (const Route& route : kRoutes) {
+    if (route.is_prefix() ? !path.starts_with(route.path) : path != route.path) continue;
+    if (route.simple && !simple_endpoints) continue;
+    *index = static_cast<size_t>(&route - kRoutes);
+    return &route;
+  }
+  return nullptr;
+}
+
+}  // namespace sisyphus::api
