@@ -127,7 +127,10 @@ void Cluster::Crash(uint64_t id) {
     const bool applied = !torn.snapshot || torn.snapshot->last.index <= m.disk.machine.index;
     if (!torn.entries.empty()) torn.entries.resize(rng_.Below(torn.entries.size() + 1));
     if (rng_.Chance(1, 2)) torn.hard_state.reset();
-    if (applied) m.disk.Write(torn);
+    if (applied) {
+      m.disk.Write(torn);
+      NoteEntries(torn.entries);
+    }
   }
   m.writes.clear();
   m.applying.clear();
@@ -143,13 +146,9 @@ Output Cluster::Collect(uint64_t id) {
   if (!m.core) return {};
   Output output = m.core->TakeOutput(rng_.Chance(1, 4) ? 1 : 1 << 20);
   NoteLease(m, output);
-  for (const Message& message : output.messages) network_.push_back(message);
+  for (const Message& message : output.messages) Post(message);
   for (const DiskRead& read : output.disk_reads) ServeDiskRead(m, read);
   if (!output.write.empty()) {
-    for (const Entry& entry : output.write.entries) {
-      auto [it, fresh] = entries_.try_emplace({entry.index, entry.term}, entry.payload);
-      EXPECT_EQ(*it->second, *entry.payload) << "two entries at one position";
-    }
     m.writes.push_back(output.write);
   }
   if (output.snapshot_to_install) {
@@ -187,7 +186,21 @@ void Cluster::ServeDiskRead(Member& m, DiskRead read) {
     request.entries.push_back(entry);
   }
   EXPECT_FALSE(request.entries.empty()) << "an evicted entry is not on disk";
-  network_.push_back(read.request);
+  Post(read.request);
+}
+
+void Cluster::Post(Message message) {
+  if (const auto* append = std::get_if<AppendRequest>(&message.body)) NoteEntries(append->entries);
+  network_.push_back(std::move(message));
+}
+
+// An entry counts from the moment that somebody else or a disk has seen it.
+void Cluster::NoteEntries(const std::vector<Entry>& entries) {
+  for (const Entry& entry : entries) {
+    auto [it, fresh] = entries_.try_emplace({entry.index, entry.term}, entry.payload);
+    EXPECT_EQ(*it->second, *entry.payload)
+        << "two entries at index " << entry.index << " term " << entry.term;
+  }
 }
 
 bool Cluster::FinishWrite(uint64_t id) {
@@ -200,7 +213,8 @@ bool Cluster::FinishWrite(uint64_t id) {
     SIS_CHECK(FinishApply(id), "a snapshot in the log that nobody installs");
   }
   m.disk.Write(write);
-  for (Message& message : write.messages) network_.push_back(std::move(message));
+  NoteEntries(write.entries);
+  for (Message& message : write.messages) Post(std::move(message));
   m.core->Persisted(write.id);
   Check(id);
   return true;

@@ -118,6 +118,8 @@ class Cluster {
   Member& member(uint64_t id) { return members_.at(id); }
   Membership DiskMembership(const Disk& disk, Index index) const;
   void ServeDiskRead(Member& m, DiskRead read);
+  void Post(Message message);
+  void NoteEntries(const std::vector<Entry>& entries);
   void NoteLease(Member& m, const Output& output);
   void Check(uint64_t id);
   void CheckLeader(uint64_t id);
