@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <map>
 #include <utility>
 
@@ -37,7 +38,8 @@ struct Flags {
 
 void AddNodeFlags(CLI::App* app, Config* config, Flags* flags) {
   const auto env = [](CLI::Option* option, const char* name) { return option->envname(name); };
-  env(app->add_option("--id", flags->id, "this node's id, 1 or more"), "SISYPHUS_ID")
+  env(app->add_option("--id", flags->id, "this node's id, 1 or more")->check(CLI::PositiveNumber),
+      "SISYPHUS_ID")
       ->capture_default_str();
   env(app->add_flag("--id-from-hostname", flags->id_from_hostname,
                     "take the id from the trailing ordinal of the host name, plus one (sisyphus-0 "
@@ -95,7 +97,8 @@ void AddTuningFlags(CLI::App* app, Config* config, Flags* flags) {
       "SISYPHUS_MEMTABLE_BYTES")
       ->check(CLI::Range(uint64_t{64} << 10, uint64_t{4} << 30));
   add("--block-cache-bytes", config->block_cache_bytes, "of table blocks kept in memory",
-      "SISYPHUS_BLOCK_CACHE_BYTES");
+      "SISYPHUS_BLOCK_CACHE_BYTES")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 40));
   add("--log-segment-bytes", config->log_segment_bytes, "of one file of the Raft log",
       "SISYPHUS_LOG_SEGMENT_BYTES")
       ->check(CLI::Range(uint64_t{1} << 20, uint64_t{1} << 30));
@@ -150,6 +153,27 @@ Status FinishConfig(const CLI::App& app, const Flags& flags, const std::string& 
   return OkStatus();
 }
 
+// CLI11 lets a config file win over the environment. Here the environment wins: what it sets joins
+// the command line, unless the flag stands there already.
+std::vector<std::string> WithEnvironment(const CLI::App& app, int argc, const char* const* argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  const std::vector<std::string> given = arguments;
+  for (const CLI::Option* option : app.get_options()) {
+    const char* value =
+        option->get_envname().empty() ? nullptr : std::getenv(option->get_envname().c_str());
+    if (value == nullptr || *value == '\0') continue;
+    const std::string flag = option->get_name();
+    const bool stands_there =
+        std::any_of(given.begin(), given.end(), [&](const std::string& argument) {
+          return argument == flag || argument.rfind(flag + "=", 0) == 0;
+        });
+    if (!stands_there) arguments.push_back(flag + "=" + value);
+  }
+  // CLI11 takes the arguments last one first.
+  std::reverse(arguments.begin(), arguments.end());
+  return arguments;
+}
+
 std::string OneLine(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
   while (!text.empty() && text.back() == ' ') text.pop_back();
@@ -170,7 +194,7 @@ ParsedConfig ParseConfig(int argc, const char* const* argv, const std::string& h
   AddNodeFlags(&app, &parsed.config, &flags);
   AddTuningFlags(&app, &parsed.config, &flags);
   try {
-    app.parse(argc, argv);
+    app.parse(WithEnvironment(app, argc, argv));
   } catch (const CLI::CallForHelp&) {
     parsed.message = app.help();
     return parsed;

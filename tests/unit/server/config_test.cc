@@ -85,7 +85,8 @@ TEST(Config, IdFromHostName) {
 
 TEST(Config, FlagOverEnvironmentOverFile) {
   const std::string path = ::testing::TempDir() + "/sisyphus_config_test.ini";
-  std::ofstream(path) << "http = 127.0.0.1:1111\nid = 7\nlog-level = debug\n";
+  std::ofstream(path) << "http = 127.0.0.1:1111\nid = 2\nlog-level = debug\n"
+                         "cluster = \"1=a:9001,2=b:9002\"\n";
   setenv("SISYPHUS_HTTP", "127.0.0.1:2222", 1);
   setenv("SISYPHUS_LOG_LEVEL", "error", 1);
   const ParsedConfig parsed = Parse({"--config", path.c_str(), "--http", "127.0.0.1:3333"});
@@ -93,7 +94,8 @@ TEST(Config, FlagOverEnvironmentOverFile) {
   unsetenv("SISYPHUS_LOG_LEVEL");
   ASSERT_FALSE(parsed.message.has_value()) << *parsed.message;
   EXPECT_EQ(parsed.config.http_address, "127.0.0.1:3333");
-  EXPECT_EQ(parsed.config.id, NodeId(7));
+  EXPECT_EQ(parsed.config.id, NodeId(2));
+  EXPECT_EQ(parsed.config.cluster.size(), 2u);
   EXPECT_EQ(parsed.config.log_level, "error");
 }
 
