@@ -59,7 +59,9 @@ StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes, uint64_t seg
                           ", this program reads version " + std::to_string(kFormatVersion));
   }
   if (header.segment != segment) {
-    return DamageAt(path, 0, "the header is that of segment " + std::to_string(header.segment));
+    return MakeStatus(StatusCode::kFailedPrecondition, path + ": the file holds segment " +
+                                                           std::to_string(header.segment) +
+                                                           "; it must not be renamed");
   }
   return header;
 }

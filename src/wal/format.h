@@ -54,8 +54,8 @@ struct SegmentHeader {
 
 void AppendSegmentHeader(std::string* dst, const SegmentHeader& header);
 
-// kDataLoss when the bytes are no whole header of segment `segment`; kFailedPrecondition when they
-// are a newer version's. Both name `path`.
+// kDataLoss when the bytes are no whole header, as a crash may leave them; kFailedPrecondition when
+// they are one of another version or another segment than `segment`. Both name `path`.
 StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes, uint64_t segment,
                                             const std::string& path);
 
