@@ -83,6 +83,11 @@ class RaftLog::Recovery {
 
   StatusOr<raft::RestoredState> Finish() {
     raft::RestoredState state;
+    if (base_to_come_) {
+      return MakeStatus(StatusCode::kDataLoss,
+                        log_.options_.directory + ": the entries before index " +
+                            ToString(log_.base_.last.index.Next()) + " are missing");
+    }
     const Index last = log_.base_.last.index + log_.locations_.size();
     if (last < applied_) {
       return MakeStatus(StatusCode::kDataLoss, log_.options_.directory +
@@ -90,9 +95,14 @@ class RaftLog::Recovery {
                                                    ", but the tables hold index " +
                                                    ToString(applied_) + ": log files are missing");
     }
-    // A hard state written with a batch may name a commit index whose entries a later term
-    // replaced; it never exceeds the log.
     state.hard_state = log_.hard_state_;
+    // A torn write can leave entries of a term whose hard state is lost: nothing was promised in
+    // that term yet.
+    const Term last_term = !entries_.empty()     ? entries_.back().term
+                           : !term_runs_.empty() ? term_runs_.back().term
+                                                 : log_.base_.last.term;
+    if (last_term > state.hard_state.term)
+      state.hard_state = {last_term, kNoNode, state.hard_state.commit};
     state.hard_state.commit =
         std::clamp(state.hard_state.commit, std::max(applied_, log_.base_.last.index), last);
     state.base = log_.base_;
@@ -108,6 +118,11 @@ class RaftLog::Recovery {
   Status ReplayEntry(std::string_view bytes, const wal::RecordLocation& location) {
     std::optional<raft::Entry> entry = DecodeEntry(bytes, /*with_payload=*/true);
     if (!entry) return Damage(location, "malformed entry");
+    if (log_.locations_.empty() && entry->index > log_.base_.last.index.Next()) {
+      // The segments before were dropped by a compaction whose record is still to come.
+      log_.base_.last = {entry->index.Previous(), Term(0)};
+      base_to_come_ = true;
+    }
     const Index base = log_.base_.last.index;
     if (entry->index <= base) return OkStatus();  // Compacted since.
     if (entry->index > base + log_.locations_.size() + 1) {
@@ -166,6 +181,8 @@ class RaftLog::Recovery {
   void MoveBase(const raft::SnapshotMeta& base, bool keep) {
     const Index old = log_.base_.last.index;
     const Index index = base.last.index;
+    if (base_to_come_ && keep && index < old) return;  // From before the compaction.
+    base_to_come_ = false;
     if (!keep || !seen_base_ || index > old + log_.locations_.size()) {
       log_.locations_.clear();
       entries_.clear();
@@ -196,6 +213,7 @@ class RaftLog::Recovery {
   RaftLog& log_;
   const Index applied_;
   bool seen_base_ = false;
+  bool base_to_come_ = false;        // The entries do not begin where the last base says.
   std::deque<raft::Entry> entries_;  // Those behind applied_.
   std::vector<LogPosition> term_runs_;
   std::vector<raft::RestoredState::MembershipAt> memberships_;
