@@ -279,6 +279,7 @@ void SimExecutor::RunNext(uint32_t id) {
     ++steps_;
     Trace(static_cast<uint64_t>(now_ns_) * 64 + id);
     current_ = actor.process;
+    last_ = current_;
     running_ = true;
     task();
     // What the task holds is destroyed as part of it.

@@ -77,6 +77,9 @@ class SimExecutor {
   // The process whose task runs now; null outside, and in tasks of After.
   const SimProcess* current() const { return current_; }
 
+  // The process whose task ran last, likewise. Compare it only: it may be gone.
+  const SimProcess* last() const { return last_; }
+
   uint64_t steps() const { return steps_; }
 
   // Of everything that has run, in order, and when.
@@ -145,6 +148,7 @@ class SimExecutor {
   int64_t accrued_ns_ = 0;  // By the running task.
   bool running_ = false;
   const SimProcess* current_ = nullptr;
+  const SimProcess* last_ = nullptr;
   uint64_t sequence_ = 0;
   uint64_t steps_ = 0;
   uint64_t trace_hash_ = 0xcbf29ce484222325;

@@ -1,0 +1,28 @@
+#include "tests/support/conformance.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace sisyphus::testing {
+
+std::optional<std::string> ConformanceDir(std::string_view sub) {
+  const char* configured = std::getenv("SISYPHUS_CONFORMANCE_DIR");
+  const std::filesystem::path base =
+      configured != nullptr && *configured != '\0'
+          ? std::filesystem::path(configured)
+          : std::filesystem::path(SISYPHUS_SOURCE_DIR) / ".." / "shared" / "conformance";
+  const std::filesystem::path folder = (base / sub).lexically_normal();
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) return std::nullopt;
+  return folder.string();
+}
+
+std::optional<std::string> ReadTestFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+}  // namespace sisyphus::testing

@@ -1,0 +1,137 @@
+#include "tests/support/raft_invariants.h"
+
+#include <variant>
+
+#include "base/checksum.h"
+
+namespace sisyphus::testing {
+namespace {
+
+std::string Name(NodeId id) { return "node " + ToString(id); }
+std::string Name(const Incarnation& who) {
+  return Name(who.node) + "." + std::to_string(who.number);
+}
+std::string Name(LogPosition at) { return ToString(at.index) + "@" + ToString(at.term); }
+
+bool OnlyLeadersSend(const raft::MessageBody& body) {
+  return std::holds_alternative<raft::AppendRequest>(body) ||
+         std::holds_alternative<raft::HeartbeatRequest>(body) ||
+         std::holds_alternative<raft::SnapshotRequest>(body) ||
+         std::holds_alternative<raft::TimeoutNow>(body);
+}
+
+}  // namespace
+
+void RaftInvariants::Violate(const std::string& what) {
+  if (violation_.empty()) violation_ = what;
+}
+
+void RaftInvariants::OnSend(const Incarnation& sender, const raft::Message& message) {
+  if (OnlyLeadersSend(message.body)) CheckLeader(sender, message.term);
+  if (const auto* append = std::get_if<raft::AppendRequest>(&message.body)) {
+    CheckEntries(sender, message.term, *append);
+  } else if (const auto* request = std::get_if<raft::VoteRequest>(&message.body)) {
+    if (!request->pre) CheckVote(sender.node, message.term, sender.node);
+  } else if (const auto* reply = std::get_if<raft::VoteReply>(&message.body)) {
+    if (!reply->pre && reply->granted) CheckVote(sender.node, message.term, message.to);
+  }
+}
+
+void RaftInvariants::CheckLeader(const Incarnation& who, Term term) {
+  const auto [place, is_new] = leaders_.try_emplace(term, who);
+  if (!is_new && place->second != who) {
+    Violate("election safety: " + Name(place->second) + " and " + Name(who) + " lead term " +
+            ToString(term));
+  }
+}
+
+void RaftInvariants::CheckVote(NodeId voter, Term term, NodeId candidate) {
+  const auto [place, is_new] = votes_.try_emplace({voter, term}, candidate);
+  if (!is_new && place->second != candidate) {
+    Violate("vote durability: " + Name(voter) + " voted for " + Name(place->second) + " and " +
+            Name(candidate) + " in term " + ToString(term));
+  }
+}
+
+void RaftInvariants::CheckEntries(const Incarnation& leader, Term term,
+                                  const raft::AppendRequest& append) {
+  CheckComplete(leader, term, append.previous);
+  LogPosition previous = append.previous;
+  for (const raft::Entry& entry : append.entries) {
+    const Fact fact{Checksum(*entry.payload, static_cast<uint64_t>(entry.type)), previous.term};
+    const auto [place, is_new] = entries_[entry.index].try_emplace(entry.term, fact);
+    if (!is_new && place->second.content != fact.content) {
+      Violate("log matching: two entries are " + Name({entry.index, entry.term}));
+    }
+    if (!is_new && place->second.previous != fact.previous) {
+      Violate("log matching: " + Name({entry.index, entry.term}) + " follows terms " +
+              ToString(fact.previous) + " and " + ToString(place->second.previous));
+    }
+    if (entry.index != previous.index.Next() || entry.term < previous.term || entry.term > term) {
+      Violate("log order: " + Name({entry.index, entry.term}) + " follows " + Name(previous) +
+              " in a log of term " + ToString(term));
+    }
+    previous = {entry.index, entry.term};
+    CheckComplete(leader, term, previous);
+  }
+}
+
+void RaftInvariants::CheckComplete(const Incarnation& leader, Term term, LogPosition held) {
+  if (held.index.value() == 0 || held.index > chosen()) return;
+  const Chosen& chosen = chosen_[held.index.value() - 1];
+  if (term >= chosen.known_in && held.term != chosen.term) {
+    Violate("leader completeness: " + Name(leader) + ", leader of term " + ToString(term) +
+            ", has " + Name(held) + " where " + Name({held.index, chosen.term}) + " was chosen");
+  }
+}
+
+void RaftInvariants::OnApply(const Incarnation& who, Term term, LogPosition position,
+                             std::string_view bytes, std::string_view result) {
+  LastSeen& seen = seen_[who];
+  if (seen.handed_over.value() != 0 && position.index != seen.handed_over.Next()) {
+    Violate("order of application: " + Name(who) + " applies " + ToString(position.index) +
+            " after " + ToString(seen.handed_over));
+  }
+  seen.handed_over = position.index;
+  const Chosen now{position.term, Checksum(bytes), Checksum(result), term};
+  if (position.index > chosen()) {
+    if (position.index != chosen().Next()) {
+      return Violate("state machine safety: " + Name(who) + " applies " + Name(position) +
+                     " before anybody applied what is before it");
+    }
+    chosen_.push_back(now);
+    return;
+  }
+  Chosen& before = chosen_[position.index.value() - 1];
+  if (before.term != now.term || before.content != now.content) {
+    Violate("state machine safety: " + Name(who) + " applies " + Name(position) + " where " +
+            Name({position.index, before.term}) + " was chosen");
+  } else if (before.result != now.result) {
+    Violate("replica equality: " + Name(who) + " answers entry " + Name(position) + " differently");
+  }
+  if (now.known_in < before.known_in) before.known_in = now.known_in;
+}
+
+void RaftInvariants::OnView(const Incarnation& who, const node::NodeView& view) {
+  LastSeen& seen = seen_[who];
+  if (view.term < seen.term) Violate("monotonicity: the term of " + Name(who) + " went back");
+  if (view.commit < seen.commit) Violate("monotonicity: the commit of " + Name(who) + " went back");
+  if (view.applied < seen.applied) {
+    Violate("monotonicity: what " + Name(who) + " has applied went back");
+  }
+  if (view.role == raft::Role::kLeader && (view.term != seen.term || view.leader == who.node)) {
+    CheckLeader(who, view.term);
+  }
+  seen.term = view.term;
+  seen.commit = view.commit;
+  seen.applied = view.applied;
+}
+
+void RaftInvariants::OnAcknowledged(Index index) {
+  if (index.value() == 0 || index > chosen()) {
+    Violate("acknowledgement: a client was told of entry " + ToString(index) +
+            ", which no replica has applied");
+  }
+}
+
+}  // namespace sisyphus::testing

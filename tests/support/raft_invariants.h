@@ -1,0 +1,94 @@
+// RaftInvariants: what must hold at every moment of every run, whatever fails (thesis figure 3.2).
+//
+// Fed with what can be seen from outside: the messages that nodes send, the entries that their
+// state machines are given, and their views. Each check is incremental, so it can run after every
+// step.
+//
+//   Election safety      one leader a term: (node, incarnation) of everything that only leaders
+//   send Vote durability      a voter grants one candidate a term, across its crashes too Log
+//   matching         (index, term) names one entry, which follows one entry Leader completeness  a
+//   leader's log holds every entry that was chosen before its term State machine safety every
+//   replica is given the same entry at an index, and answers it alike Monotonicity         term,
+//   commit and applied never go back within an incarnation
+//
+// The first violation is kept; nothing after it counts.
+#ifndef SISYPHUS_TESTS_SUPPORT_RAFT_INVARIANTS_H_
+#define SISYPHUS_TESTS_SUPPORT_RAFT_INVARIANTS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/types.h"
+#include "node/node.h"
+#include "raft/types.h"
+
+namespace sisyphus::testing {
+
+// A node between two crashes.
+struct Incarnation {
+  NodeId node;
+  uint64_t number = 0;
+  auto operator<=>(const Incarnation&) const = default;
+};
+
+class RaftInvariants {
+ public:
+  // `message` was handed to the network by `sender`.
+  void OnSend(const Incarnation& sender, const raft::Message& message);
+
+  // The state machine of `who`, whose term is now `term`, was given `bytes` and said `result`.
+  void OnApply(const Incarnation& who, Term term, LogPosition position, std::string_view bytes,
+               std::string_view result);
+
+  // What `who` says of itself.
+  void OnView(const Incarnation& who, const node::NodeView& view);
+
+  // A client was told that its command is the entry at `index`.
+  void OnAcknowledged(Index index);
+
+  bool ok() const { return violation_.empty(); }
+  const std::string& violation() const { return violation_; }
+
+  // How many entries are known to be chosen, from 1 on without a gap.
+  Index chosen() const { return Index(chosen_.size()); }
+
+ private:
+  struct Fact {  // Of an entry that was seen in a message.
+    uint64_t content = 0;
+    Term previous;
+  };
+  struct Chosen {
+    Term term;
+    uint64_t content = 0;
+    uint64_t result = 0;
+    Term known_in;  // It was chosen in this term or before.
+  };
+  struct LastSeen {
+    Term term;
+    Index commit;
+    Index applied;      // By its view.
+    Index handed_over;  // To its state machine.
+  };
+
+  void Violate(const std::string& what);
+  void CheckLeader(const Incarnation& who, Term term);
+  void CheckVote(NodeId voter, Term term, NodeId candidate);
+  void CheckEntries(const Incarnation& leader, Term term, const raft::AppendRequest& append);
+  void CheckComplete(const Incarnation& leader, Term term, LogPosition held);
+
+  std::string violation_;
+  std::map<Term, Incarnation> leaders_;
+  std::map<std::pair<NodeId, Term>, NodeId> votes_;
+  std::unordered_map<Index, std::map<Term, Fact>> entries_;  // Looked up only.
+  std::vector<Chosen> chosen_;                               // chosen_[i]: index i + 1.
+  std::map<Incarnation, LastSeen> seen_;
+};
+
+}  // namespace sisyphus::testing
+
+#endif  // SISYPHUS_TESTS_SUPPORT_RAFT_INVARIANTS_H_
