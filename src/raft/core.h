@@ -193,8 +193,8 @@ class Core {
   // proposals are refused meanwhile.
   Status TransferLeadership(NodeId to);
 
-  // Starts an election now, with a pre-vote if configured. Ignored when leader, not a voter, or
-  // bound by a promise.
+  // Starts an election now, with a pre-vote if configured. Ignored when leader, not a voter (by the
+  // newest configuration or, until that is committed, the one before), or bound by a promise.
   void Campaign();
 
   // The leader's process is gone (its stream broke): forget it in this term, so that pre-votes are

@@ -53,7 +53,7 @@ Core::Impl::Impl(const Config& config, Rng rng, RestoredState restored)
   }
   // A write that a crash cut short can leave entries whose term did not get to the disk: nobody was
   // told of that term, and no vote was given in it.
-  if (log_.last().term > term_) {
+  if (log_.last_index() > log_.base().index && log_.last().term > term_) {
     term_ = log_.last().term;
     vote_ = kNoNode;
   }

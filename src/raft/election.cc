@@ -1,4 +1,5 @@
 // Elections: who may ask for votes, who may give them, and what becomes of the answers.
+#include <algorithm>
 #include <variant>
 
 #include "base/check.h"
@@ -13,7 +14,13 @@ void Core::Impl::ResetElectionTimer() {
       config_.election_ticks + static_cast<uint32_t>(rng_.Below(config_.election_ticks));
 }
 
-bool Core::Impl::Promotable() const { return IsVoter(membership(), config_.id); }
+// A voter that the newest configuration removes is still needed until that one is committed: it may
+// be the only one whose log is long enough. It does not count its own vote (thesis 4.2.2).
+bool Core::Impl::Promotable() const {
+  return IsVoter(membership(), config_.id) ||
+         (membership_index() > commit_ &&
+          IsVoter(MembershipAtIndex(commit_).membership, config_.id));
+}
 
 bool Core::Impl::OnlyVoter() const {
   const Membership& now = membership();
@@ -121,7 +128,8 @@ void Core::Impl::StartElection(bool pre, bool transfer) {
     role_ = Role::kPreCandidate;
   } else {
     role_ = Role::kCandidate;
-    term_ = term_.Next();
+    // A founding snapshot may be of a later term than any that this replica was in.
+    term_ = std::max(term_.Next(), log_.last().term);
     vote_ = config_.id;
     ResetElectionTimer();
   }

@@ -177,11 +177,13 @@ class Scenario {
     for (uint64_t id = 1; id <= 5; ++id) {
       if (!cluster_.alive(id)) cluster_.Restart(id);
     }
-    for (int i = 0; i < 200 && !::testing::Test::HasFailure(); ++i) {
-      cluster_.Settle();
+    // Without pre-votes and quorum checks a removed replica that does not know it goes on deposing
+    // leaders (thesis 4.2.3); with them 60 ticks are ample.
+    for (int i = 0; i < 600 && !::testing::Test::HasFailure(); ++i) {
       cluster_.TickAll();
+      cluster_.Settle();
+      if (i >= 60 && cluster_.leader()) break;
     }
-    cluster_.Settle();
     if (::testing::Test::HasFailure()) return;
     const std::optional<uint64_t> leader = cluster_.leader();
     ASSERT_TRUE(leader.has_value()) << "nobody leads after the faults have stopped";
@@ -193,8 +195,14 @@ class Scenario {
     const uint64_t reads = cluster_.reads_confirmed();
     cluster_.Settle();
     EXPECT_EQ(cluster_.reads_confirmed(), reads + 1);
-    for (NodeId member : MembersOf(cluster_.core(*leader).status().membership)) {
-      EXPECT_EQ(cluster_.machine(member.value()), last.index) << "replica " << member;
+    const Membership members = cluster_.core(*leader).status().membership;
+    // Those whose answers were lost are reached with the next heartbeats.
+    for (int i = 0; i < 60; ++i) {
+      cluster_.TickAll();
+      cluster_.Settle();
+    }
+    for (NodeId member : MembersOf(members)) {
+      EXPECT_GE(cluster_.machine(member.value()), last.index) << "replica " << member;
     }
   }
 
