@@ -20,7 +20,7 @@
 namespace sisyphus::api {
 
 struct ListenerOptions {
-  std::string address;  // HOST:PORT; port 0 picks a free one.
+  std::string address = {};  // HOST:PORT; port 0 picks a free one.
   int io_threads = 1;
   size_t max_request_line_bytes = 64 << 10;
   size_t max_field_bytes = 64 << 10;
