@@ -44,7 +44,7 @@ class ThreadActor final : public Actor {
 
   TimerId PostAfter(Duration delay, Task task) override {
     const MonotonicTime deadline = clock_.Now() + delay;
-    bool wake = false;
+    std::shared_ptr<CondVar> wake;
     uint64_t id = 0;
     {
       MutexLock lock(mu_);
@@ -53,9 +53,9 @@ class ThreadActor final : public Actor {
       timers_.emplace(id, Timer{deadline, std::move(task)});
       const auto place = deadlines_.emplace(deadline, id);
       // Only a new earliest deadline changes how long the thread may sleep.
-      wake = place == deadlines_.begin() && std::exchange(asleep_, false);
+      if (place == deadlines_.begin()) wake = Sleeper();
     }
-    if (wake) wake_.Signal();
+    if (wake) wake->Signal();
     return TimerId{id};
   }
 
@@ -68,15 +68,16 @@ class ThreadActor final : public Actor {
   void Stop() override {
     std::vector<Task> dropped;
     std::unordered_map<uint64_t, Timer> dropped_timers;
+    std::shared_ptr<CondVar> wake;
     {
       MutexLock lock(mu_);
       stopped_.store(true, std::memory_order_relaxed);
-      asleep_ = false;
+      wake = Sleeper();
       dropped.swap(queue_);
       dropped_timers.swap(timers_);
       deadlines_.clear();
     }
-    wake_.Signal();
+    if (wake) wake->Signal();
     if (OnOwnThread()) return;
     MutexLock lock(mu_);
     while (!finished_) finish_.Wait(mu_);
@@ -90,17 +91,24 @@ class ThreadActor final : public Actor {
 
   bool OnOwnThread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
+  // What to signal once the lock is released; null when the thread is awake or somebody else has
+  // taken it on. A reference of its own: the task just queued may already have run, and have led to
+  // the end of this actor, before its poster signals.
+  std::shared_ptr<CondVar> Sleeper() SIS_REQUIRES(mu_) {
+    return std::exchange(asleep_, false) ? wake_ : nullptr;
+  }
+
   // Takes `task` by reference so that a refused one is destroyed by the caller, without the lock.
   bool Enqueue(Task& task, size_t limit) {
-    bool wake = false;
+    std::shared_ptr<CondVar> wake;
     {
       MutexLock lock(mu_);
       if (stopped_.load(std::memory_order_relaxed)) return false;
       if (queue_.size() + batch_left_.load(std::memory_order_relaxed) >= limit) return false;
       queue_.push_back(std::move(task));
-      wake = std::exchange(asleep_, false);
+      wake = Sleeper();
     }
-    if (wake) wake_.Signal();
+    if (wake) wake->Signal();
     return true;
   }
 
@@ -152,9 +160,9 @@ class ThreadActor final : public Actor {
       }
       asleep_ = true;
       if (deadlines_.empty()) {
-        wake_.Wait(mu_);
+        wake_->Wait(mu_);
       } else {
-        wake_.WaitUntil(mu_, deadlines_.begin()->first);
+        wake_->WaitUntil(mu_, deadlines_.begin()->first);
       }
       asleep_ = false;
     }
@@ -183,8 +191,8 @@ class ThreadActor final : public Actor {
   Clock& clock_;
 
   Mutex mu_;
-  CondVar wake_;    // Of the thread.
-  CondVar finish_;  // Of those who wait in Stop.
+  CondVar finish_;                                                     // Of those who wait in Stop.
+  const std::shared_ptr<CondVar> wake_ = std::make_shared<CondVar>();  // Of the thread.
 
   // Guarded by mu_.
   std::vector<Task> queue_ SIS_GUARDED_BY(mu_);
