@@ -44,6 +44,8 @@ struct Options {
   // Cache of uncompressed blocks.
   size_t block_cache_bytes = 256 << 20;
   size_t block_bytes = 4 << 10;
+  // Table files kept open, each with its index and filter in memory.
+  size_t max_open_tables = 512;
   // Keys between restart points in a block.
   int block_restart_interval = 16;
   // 10 bits a key answer a miss without a read in 99 of 100 cases.
