@@ -1,0 +1,94 @@
+// SimClient: one client of the cluster, with one request under way at a time, and its record of
+// what it was told.
+//
+// A request travels to a random server's door and its answer back; either may be lost with the
+// server. Values are unique, so a value names the write that made it.
+#ifndef SISYPHUS_TESTS_SIM_SIM_CLIENT_H_
+#define SISYPHUS_TESTS_SIM_SIM_CLIENT_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "tests/sim/sim_server.h"
+#include "tests/support/linearizability.h"
+#include "tests/support/raft_invariants.h"
+#include "tests/support/sim_executor.h"
+
+namespace sisyphus::testing {
+
+// What all clients of a run share.
+struct ClientWorld {
+  SimExecutor* executor = nullptr;
+  RaftInvariants* invariants = nullptr;
+  std::vector<std::unique_ptr<SimServer>>* servers = nullptr;
+  uint64_t keys = 5;
+  Duration think_time = std::chrono::milliseconds(20);  // Mean pause between two requests.
+  Duration patience = std::chrono::seconds(2);          // Then the outcome counts as unknown.
+  uint32_t reads_of_10 = 5;
+  uint32_t lease_reads_of_10 = 0;  // Of the reads.
+
+  int64_t event = 0;  // Orders calls and answers.
+  std::vector<RegisterOperation> history;
+  uint64_t answered = 0;
+  uint64_t refused = 0;
+  uint64_t unknown = 0;
+};
+
+class SimClient {
+ public:
+  SimClient(ClientWorld* world, uint64_t id, uint64_t seed);
+
+  void Start();
+  void Stop() { stopped_ = true; }  // After the request that is under way.
+  bool idle() const { return !under_way_; }
+
+  // One request now, to `server`. Requires: idle().
+  void Read(SimServer* server, const std::string& key);
+  void Write(SimServer* server, const std::string& key);
+  // Whether the last request was answered with success.
+  bool last_answered() const { return last_answered_; }
+
+ private:
+  struct Seen {
+    RegisterState value;
+    Index revision;
+  };
+  struct Outcome {
+    Status status;
+    RegisterState read;
+    Index revision;
+    bool succeeded = true;
+  };
+  class Reply;
+
+  void ThinkThenAct();
+  void Act();
+  void Begin(SimServer* server, RegisterOperation operation);
+  void AtDoor(SimServer* server, const RegisterOperation& operation, Reply reply);
+  void ReadAtDoor(SimServer* server, const std::string& key, kv::Consistency consistency,
+                  Reply reply);
+  void OnOutcome(uint64_t request, Outcome outcome);
+  Duration Hop();
+
+  ClientWorld* const world_;
+  const uint64_t id_;
+  Rng rng_;
+  bool started_ = false;
+  bool stopped_ = false;
+  bool under_way_ = false;
+  bool last_answered_ = false;
+  bool lease_ = false;       // Of the request under way.
+  kv::Condition condition_;  // Likewise.
+  uint64_t request_ = 0;
+  RegisterOperation operation_;
+  std::map<std::string, Seen> seen_;
+};
+
+}  // namespace sisyphus::testing
+
+#endif  // SISYPHUS_TESTS_SIM_SIM_CLIENT_H_

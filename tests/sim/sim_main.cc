@@ -1,0 +1,128 @@
+// sim: runs the cluster in the simulator, seed by seed, and says which seeds fail.
+//
+//   sim --first-seed 1 --seeds 500 --seconds 10
+//   sim --seed 17 --verbose
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/sim/sim_run.h"
+
+namespace sisyphus::testing {
+namespace {
+
+struct Flags {
+  uint64_t first_seed = 1;
+  uint64_t seeds = 1;
+  uint64_t seed = 0;
+  uint64_t seconds = 10;
+  uint64_t nodes = 0;
+  bool verbose = false;
+  std::string json;
+};
+
+struct Totals {
+  uint64_t runs = 0;
+  double seconds = 0;
+  double longest = 0;
+  uint64_t steps = 0, answered = 0, refused = 0, unknown = 0, faults = 0, deaths = 0, entries = 0;
+  nlohmann::json failures = nlohmann::json::array();
+
+  void Add(uint64_t seed, const SimRunResult& result) {
+    ++runs;
+    seconds += result.seconds;
+    steps += result.steps;
+    answered += result.answered;
+    refused += result.refused;
+    unknown += result.unknown;
+    faults += result.faults;
+    deaths += result.deaths;
+    entries += result.entries;
+    if (!result.failure.empty()) failures.push_back({{"seed", seed}, {"failure", result.failure}});
+  }
+};
+
+double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+void PrintRun(uint64_t seed, const SimRunResult& result) {
+  std::printf(
+      "seed %llu: %s, trace %016llx, %.3f s, %llu steps, %llu answered, %llu refused, "
+      "%llu unknown, %llu faults, %llu deaths\n",
+      static_cast<unsigned long long>(seed), result.failure.empty() ? "ok" : "FAILED",
+      static_cast<unsigned long long>(result.trace_hash), result.seconds,
+      static_cast<unsigned long long>(result.steps),
+      static_cast<unsigned long long>(result.answered),
+      static_cast<unsigned long long>(result.refused),
+      static_cast<unsigned long long>(result.unknown),
+      static_cast<unsigned long long>(result.faults),
+      static_cast<unsigned long long>(result.deaths));
+  if (!result.failure.empty()) std::printf("  %s\n", result.failure.c_str());
+  std::fflush(stdout);
+}
+
+int Run(const Flags& flags) {
+  const double begin = CpuSeconds();
+  Totals totals;
+  for (uint64_t seed = flags.first_seed; seed < flags.first_seed + flags.seeds; ++seed) {
+    SimRun run(
+        {.seed = seed, .nodes = flags.nodes, .seconds = flags.seconds, .verbose = flags.verbose});
+    const SimRunResult result = run.Execute();
+    totals.Add(seed, result);
+    if (!result.failure.empty() || flags.verbose || flags.seeds == 1) PrintRun(seed, result);
+  }
+  const double cpu = CpuSeconds() - begin;
+  std::printf(
+      "%llu runs, %zu failed; %.0f simulated seconds in %.1f CPU seconds (%.0f a second); "
+      "%llu answered, %llu faults, %llu deaths\n",
+      static_cast<unsigned long long>(totals.runs), totals.failures.size(), totals.seconds, cpu,
+      totals.seconds / cpu, static_cast<unsigned long long>(totals.answered),
+      static_cast<unsigned long long>(totals.faults),
+      static_cast<unsigned long long>(totals.deaths));
+  if (!flags.json.empty()) {
+    std::ofstream file(flags.json);
+    file << nlohmann::json{{"first_seed", flags.first_seed},
+                           {"runs", totals.runs},
+                           {"failed", totals.failures.size()},
+                           {"simulated_seconds", totals.seconds},
+                           {"cpu_seconds", cpu},
+                           {"steps", totals.steps},
+                           {"requests_answered", totals.answered},
+                           {"requests_refused", totals.refused},
+                           {"requests_unknown", totals.unknown},
+                           {"entries", totals.entries},
+                           {"faults", totals.faults},
+                           {"deaths", totals.deaths},
+                           {"failures", totals.failures}}
+                .dump(2)
+         << "\n";
+    if (!file.flush()) {
+      std::fprintf(stderr, "sim: cannot write %s\n", flags.json.c_str());
+      return 2;
+    }
+  }
+  return totals.failures.empty() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace sisyphus::testing
+
+int main(int argc, char** argv) {
+  sisyphus::testing::Flags flags;
+  CLI::App app{"Runs SisyphusDB clusters in simulated time, each decided by a seed."};
+  app.add_option("--first-seed", flags.first_seed, "the first seed");
+  app.add_option("--seeds", flags.seeds, "how many seeds")->check(CLI::PositiveNumber);
+  app.add_option("--seed", flags.seed, "this seed only");
+  app.add_option("--seconds", flags.seconds, "simulated seconds of faults in each run");
+  app.add_option("--nodes", flags.nodes, "servers; drawn from the seed if not given");
+  app.add_flag("--verbose", flags.verbose, "print what happens");
+  app.add_option("--json", flags.json, "write totals and failures to this file");
+  CLI11_PARSE(app, argc, argv);
+  if (app.count("--seed") > 0) {
+    flags.first_seed = flags.seed;
+    flags.seeds = 1;
+  }
+  return sisyphus::testing::Run(flags);
+}

@@ -1,0 +1,246 @@
+#include "tests/sim/sim_run.h"
+
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+namespace sisyphus::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// After everything is healed: to elect, catch up and answer, at each server.
+constexpr Duration kRecoveryLimit = seconds(20);
+constexpr Duration kConvergenceLimit = seconds(10);
+
+double Seconds(MonotonicTime time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+SimRun::SimRun(SimRunOptions options)
+    : options_(options),
+      rng_(options.seed),
+      executor_({.seed = rng_.Next()}),
+      network_(&executor_, rng_.Next()) {
+  network_.SetTap([this](NodeId from, NodeId, const node::PeerMessage& message) {
+    const auto* raft = std::get_if<raft::Message>(&message);
+    if (raft != nullptr) {
+      invariants_.OnSend(servers_[from.value() - 1]->incarnation(), *raft);
+    }
+  });
+  MakeServers();
+  world_.executor = &executor_;
+  world_.invariants = &invariants_;
+  world_.servers = &servers_;
+  world_.keys = rng_.Between(1, 8);
+  world_.think_time = milliseconds(static_cast<int64_t>(rng_.Between(5, 100)));
+  world_.reads_of_10 = static_cast<uint32_t>(rng_.Between(2, 8));
+  world_.lease_reads_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(11)) : 0;
+  const uint64_t clients = rng_.Between(1, 6);
+  for (uint64_t i = 1; i <= clients; ++i) {
+    clients_.push_back(std::make_unique<SimClient>(&world_, i, rng_.Next()));
+  }
+  NemesisOptions nemesis{.seed = rng_.Next(),
+                         .executor = &executor_,
+                         .network = &network_,
+                         .servers = &servers_,
+                         .say = nullptr};
+  if (options_.verbose) nemesis.say = [this](const std::string& what) { Say(what); };
+  nemesis_ = std::make_unique<Nemesis>(std::move(nemesis));
+}
+
+SimRun::~SimRun() = default;
+
+void SimRun::MakeServers() {
+  const uint64_t count = options_.nodes != 0 ? options_.nodes : (rng_.Chance(2, 3) ? 3 : 5);
+  raft::Membership membership;
+  for (uint64_t i = 1; i <= count; ++i) {
+    membership.voters.push_back(NodeId(i));
+    membership.addresses.push_back({NodeId(i), "node" + std::to_string(i)});
+  }
+  const size_t memtable_bytes = size_t{1} << rng_.Between(12, 20);
+  const uint64_t segment_bytes = uint64_t{1} << rng_.Between(13, 20);
+  for (uint64_t i = 1; i <= count; ++i) {
+    servers_.push_back(std::make_unique<SimServer>(SimServerOptions{
+        .id = NodeId(i),
+        .membership = membership,
+        .seed = rng_.Next(),
+        .memtable_bytes = memtable_bytes,
+        .log_segment_bytes = segment_bytes,
+        .executor = &executor_,
+        .network = &network_,
+        .invariants = &invariants_,
+    }));
+  }
+}
+
+void SimRun::Fail(const std::string& what) {
+  if (failure_.empty()) failure_ = what;
+}
+
+void SimRun::Say(const std::string& what) {
+  if (options_.verbose) std::printf("%10.6f  %s\n", Seconds(executor_.now()), what.c_str());
+}
+
+void SimRun::Boot(SimServer* server) {
+  const Status status = server->Boot();
+  if (options_.verbose) {
+    Say("node " + ToString(server->id()) + " boots: " +
+        (status.ok() ? "applied " + ToString(server->machine()->revision())
+                     : std::string(MessageOf(status))));
+  }
+  if (status.ok() || !server->up()) return;  // Or struck while booting.
+  if (!nemesis_->Expected(server->incarnation())) {
+    Fail("node " + ToString(server->id()) + " refuses to start: " + std::string(MessageOf(status)));
+  }
+  server->Die(Death::kKilled);
+}
+
+void SimRun::BuryTheDead() {
+  for (const auto& each : servers_) {
+    SimServer* server = each.get();
+    if (!server->needs_burial()) continue;
+    ++deaths_;
+    if (!server->fatal().ok()) {
+      Say("node " + ToString(server->id()) + " stops: " + std::string(MessageOf(server->fatal())));
+      if (!nemesis_->Expected(server->incarnation())) {
+        Fail("node " + ToString(server->id()) +
+             " stops by itself: " + std::string(MessageOf(server->fatal())));
+      }
+    }
+    server->Bury();
+    executor_.After(nemesis_->DrawDowntime(), [this, server] { Boot(server); });
+  }
+}
+
+bool SimRun::Step(MonotonicTime limit) {
+  if (!failure_.empty() || !executor_.Step(limit)) return false;
+  for (const auto& server : servers_) {
+    if (server->up() && server->process() == executor_.last()) {
+      if (server->node() != nullptr) {
+        invariants_.OnView(server->incarnation(), server->node()->View());
+      }
+      break;
+    }
+  }
+  BuryTheDead();
+  if (!invariants_.ok()) Fail(invariants_.violation());
+  return failure_.empty();
+}
+
+template <typename Done>
+bool SimRun::RunUntil(Duration limit, Done done) {
+  const MonotonicTime end = executor_.now() + limit;
+  while (!done()) {
+    if (!Step(end)) return false;
+  }
+  return true;
+}
+
+void SimRun::SafetyPhase() {
+  for (const auto& server : servers_) Boot(server.get());
+  nemesis_->Start();
+  for (const auto& client : clients_) client->Start();
+  RunUntil(seconds(static_cast<int64_t>(options_.seconds)), [] { return false; });
+}
+
+// One request; whether it was answered with success.
+bool SimRun::Probe(SimServer* server, const std::string& key, bool write) {
+  SimClient* client = clients_.front().get();
+  if (write) {
+    client->Write(server, key);
+  } else {
+    client->Read(server, key);
+  }
+  return RunUntil(2 * world_.patience, [&] { return client->idle(); }) && client->last_answered();
+}
+
+void SimRun::LivenessPhase() {
+  Say("healed");
+  nemesis_->Stop();
+  for (const auto& client : clients_) client->Stop();
+  const bool all_up = RunUntil(kRecoveryLimit, [&] {
+    for (const auto& server : servers_) {
+      if (!server->up()) return false;
+    }
+    for (const auto& client : clients_) {
+      if (!client->idle()) return false;
+    }
+    return true;
+  });
+  if (!all_up) return Fail("the servers do not come up again");
+  const MonotonicTime end = executor_.now() + kRecoveryLimit;
+  for (const auto& server : servers_) {
+    while (failure_.empty() && !Probe(server.get(), "key0", true)) {
+      if (executor_.now() > end) {
+        return Fail("liveness: node " + ToString(server->id()) + " takes no write in time");
+      }
+    }
+  }
+  for (uint64_t key = 0; key < world_.keys && failure_.empty(); ++key) {
+    SimServer* server = servers_[rng_.Below(servers_.size())].get();
+    if (!Probe(server, "key" + std::to_string(key), false)) {
+      return Fail("liveness: node " + ToString(server->id()) + " answers no read");
+    }
+  }
+  CheckConvergence();
+}
+
+void SimRun::CheckConvergence() {
+  const bool equal = RunUntil(kConvergenceLimit, [&] {
+    for (const auto& server : servers_) {
+      if (!server->up() || server->machine()->revision() != invariants_.chosen()) return false;
+    }
+    return true;
+  });
+  if (!equal) return Fail("the replicas do not converge");
+  for (uint64_t i = 0; i < world_.keys; ++i) {
+    std::optional<std::string> first;
+    for (const auto& server : servers_) {
+      const auto read = server->machine()->Read("key" + std::to_string(i));
+      if (!read.ok()) return Fail("reading a replica: " + std::string(MessageOf(read.status())));
+      const std::string value =
+          read->found ? read->found->value + "@" + ToString(read->found->mod_revision) : "-";
+      if (first && *first != value) {
+        return Fail("replicas differ at key" + std::to_string(i) + ": " + *first + " and " + value);
+      }
+      first = value;
+    }
+  }
+}
+
+void SimRun::CheckHistory() {
+  const LinearizabilityResult result = CheckLinearizable(world_.history);
+  if (result.verdict == LinearizabilityResult::Verdict::kNotLinearizable) {
+    Fail("not linearizable: " + result.key + "\n" + result.report);
+  }
+  if (result.verdict == LinearizabilityResult::Verdict::kGaveUp) {
+    Fail("the history of " + result.key + " is too hard to check");
+  }
+}
+
+SimRunResult SimRun::Execute() {
+  SafetyPhase();
+  if (failure_.empty()) LivenessPhase();
+  if (failure_.empty()) CheckHistory();
+  for (const RegisterOperation& operation : world_.history) {
+    executor_.Trace(static_cast<uint64_t>(operation.returned));
+  }
+  SimRunResult result;
+  result.failure = failure_;
+  result.trace_hash = executor_.trace_hash();
+  result.seconds = Seconds(executor_.now());
+  result.steps = executor_.steps();
+  result.answered = world_.answered;
+  result.refused = world_.refused;
+  result.unknown = world_.unknown;
+  result.faults = nemesis_->faults();
+  result.deaths = deaths_;
+  result.entries = invariants_.chosen().value();
+  return result;
+}
+
+}  // namespace sisyphus::testing

@@ -1,0 +1,84 @@
+// SimRun: one run of a whole cluster in simulated time, decided by one seed.
+//
+// Safety phase: clients work while the nemesis breaks machines, disks, clocks and the network, each
+// run with faults of its own drawing. Then everything is healed, and the cluster must be of use
+// again within bounded time (liveness phase). Checked: the Raft invariants all along; that no
+// server stops by itself or refuses to start; in the end, that every server answers, all replicas
+// hold the same, and what the clients were told is linearizable.
+#ifndef SISYPHUS_TESTS_SIM_SIM_RUN_H_
+#define SISYPHUS_TESTS_SIM_SIM_RUN_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "tests/sim/nemesis.h"
+#include "tests/sim/sim_client.h"
+#include "tests/sim/sim_server.h"
+#include "tests/support/raft_invariants.h"
+#include "tests/support/sim_executor.h"
+#include "tests/support/sim_network.h"
+
+namespace sisyphus::testing {
+
+struct SimRunOptions {
+  uint64_t seed = 1;
+  uint64_t nodes = 0;     // 0: three or five, as the seed says.
+  uint64_t seconds = 10;  // Of the safety phase, simulated.
+  bool verbose = false;
+};
+
+struct SimRunResult {
+  std::string failure;  // Empty: all is well.
+  uint64_t trace_hash = 0;
+  double seconds = 0;  // Simulated.
+  uint64_t steps = 0;
+  uint64_t answered = 0;
+  uint64_t refused = 0;
+  uint64_t unknown = 0;
+  uint64_t faults = 0;
+  uint64_t deaths = 0;
+  uint64_t entries = 0;
+};
+
+class SimRun {
+ public:
+  explicit SimRun(SimRunOptions options);
+  ~SimRun();
+
+  SimRunResult Execute();
+
+ private:
+  void MakeServers();
+  void Boot(SimServer* server);
+  void BuryTheDead();
+  bool Step(MonotonicTime limit);
+  // Steps until `done` or the limit or a failure; whether `done` came true.
+  template <typename Done>
+  bool RunUntil(Duration limit, Done done);
+  void SafetyPhase();
+  void LivenessPhase();
+  bool Probe(SimServer* server, const std::string& key, bool write);
+  void CheckConvergence();
+  void CheckHistory();
+  void Fail(const std::string& what);
+  void Say(const std::string& what);
+
+  const SimRunOptions options_;
+  Rng rng_;
+  SimExecutor executor_;
+  SimNetwork network_;
+  RaftInvariants invariants_;
+  std::string failure_;
+  uint64_t deaths_ = 0;
+  std::vector<std::unique_ptr<SimServer>> servers_;
+  ClientWorld world_;
+  std::vector<std::unique_ptr<SimClient>> clients_;
+  std::unique_ptr<Nemesis> nemesis_;
+};
+
+}  // namespace sisyphus::testing
+
+#endif  // SISYPHUS_TESTS_SIM_SIM_RUN_H_

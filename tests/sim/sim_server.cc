@@ -1,0 +1,156 @@
+#include "tests/sim/sim_server.h"
+
+#include <utility>
+
+namespace sisyphus::testing {
+namespace {
+
+constexpr char kLogDirectory[] = "data/log";
+constexpr char kDbDirectory[] = "data/db";
+constexpr size_t kDoorCapacity = 256;
+// Beside a sync, what an operation costs.
+constexpr Duration kOperationTime = std::chrono::microseconds(2);
+
+}  // namespace
+
+// Shows the checker what the machine is given and what it says.
+class SimServer::CheckedMachine final : public node::StateMachine {
+ public:
+  explicit CheckedMachine(SimServer* server) : server_(server) {}
+
+  LogPosition durable() const override { return server_->machine_->durable(); }
+
+  Status Apply(std::span<const node::Command> commands,
+               std::vector<std::string>* results) override {
+    const size_t before = results->size();
+    SIS_RETURN_IF_ERROR(server_->machine_->Apply(commands, results));
+    if (!server_->process_->alive()) return OkStatus();  // Nobody will hear of it.
+    const Term term = server_->node_->View().term;
+    for (size_t i = 0; i < commands.size(); ++i) {
+      server_->options_.invariants->OnApply(server_->incarnation(), term, commands[i].position,
+                                            commands[i].bytes, (*results)[before + i]);
+    }
+    return OkStatus();
+  }
+
+  bool ReadyToApply() const override { return server_->machine_->ReadyToApply(); }
+  void SetReadyCallback(std::function<void()> on_ready) override {
+    server_->machine_->SetReadyCallback(std::move(on_ready));
+  }
+  double Pressure() const override { return server_->machine_->Pressure(); }
+
+ private:
+  SimServer* const server_;
+};
+
+SimServer::SimServer(SimServerOptions options)
+    : options_(std::move(options)),
+      rng_(options_.seed),
+      latency_rng_(rng_.Fork()),
+      disk_(std::make_unique<SimFileSystem>()) {}
+
+SimServer::~SimServer() {
+  if (up()) Die(Death::kKilled);
+  if (needs_burial()) Bury();
+}
+
+void SimServer::OnFileOperation(const FileOperation& operation) {
+  if (operation.mutates() && mutations_until_action_ > 0 && --mutations_until_action_ == 0) {
+    std::exchange(action_, nullptr)();
+  }
+  Duration time = kOperationTime;
+  if (operation.kind == FileOperation::Kind::kSync ||
+      operation.kind == FileOperation::Kind::kSyncDirectory) {
+    time += Duration(static_cast<int64_t>(latency_rng_.Between(
+        static_cast<uint64_t>(sync_low_.count()), static_cast<uint64_t>(sync_high_.count()))));
+  }
+  options_.executor->Accrue(time);
+}
+
+Status SimServer::Boot() {
+  ++incarnation_;
+  fatal_ = OkStatus();
+  process_ = options_.executor->CreateProcess("node" + ToString(options_.id));
+  disk_->SetObserver([this](const FileOperation& operation) { OnFileOperation(operation); });
+  return OpenEverything();
+}
+
+Status SimServer::OpenEverything() {
+  SIS_RETURN_IF_ERROR(disk_->CreateDirectory("data"));
+  SIS_RETURN_IF_ERROR(disk_->SyncDirectory("."));
+  const auto on_fatal = [this](const Status& status) {
+    if (!up()) return;  // The dead process's code cannot know that it is dead.
+    fatal_ = status;
+    Die(Death::kKilled);
+  };
+  kv::Machine::MachineOptions machine;
+  machine.directory = kDbDirectory;
+  machine.engine.memtable_bytes = options_.memtable_bytes;
+  machine.engine.block_cache_bytes = 1 << 20;
+  machine.engine.file_system = disk_.get();
+  machine.engine.executor = process_.get();
+  machine.on_fatal = on_fatal;
+  SIS_ASSIGN_OR_RETURN(machine_, kv::Machine::Open(std::move(machine)));
+  checked_ = std::make_unique<CheckedMachine>(this);
+  transport_ = options_.network->CreateTransport(options_.id, process_.get());
+  node::NodeOptions node;
+  node.id = options_.id;
+  node.log_directory = kLogDirectory;
+  node.initial_membership = options_.membership;
+  node.seed = rng_.Next();
+  node.log_segment_bytes = options_.log_segment_bytes;
+  node.file_system = disk_.get();
+  node.executor = process_.get();
+  node.transport = transport_.get();
+  node.state_machine = checked_.get();
+  node.on_fatal = on_fatal;
+  SIS_ASSIGN_OR_RETURN(node_, node::Node::Start(std::move(node)));
+  store_ = std::make_unique<kv::Store>(node_.get(), machine_.get());
+  door_ = process_->CreateActor({.name = "door", .capacity = kDoorCapacity});
+  return OkStatus();
+}
+
+void SimServer::Die(Death death) {
+  if (!up()) return;
+  death_ = death;
+  if (death == Death::kStopped && node_ != nullptr) node_->Stop();
+  if (death == Death::kPowerLoss) disk_after_ = disk_->CrashClone(rng_);
+  process_->Kill();
+  disk_->Halt();
+}
+
+void SimServer::Bury() {
+  mutations_until_action_ = 0;
+  action_ = nullptr;
+  disk_->SetObserver(nullptr);
+  disk_->ClearFaults();
+  if (death_ == Death::kPowerLoss) {
+    options_.network->Vanish(options_.id);
+  } else {
+    options_.network->Disconnect(options_.id);
+  }
+  door_.reset();
+  store_.reset();
+  node_.reset();
+  transport_.reset();
+  checked_.reset();
+  machine_.reset();
+  process_.reset();
+  if (disk_after_ != nullptr) {
+    disk_ = std::move(disk_after_);
+  } else {
+    disk_->Revive();
+  }
+}
+
+void SimServer::AtMutation(uint64_t countdown, std::function<void()> action) {
+  mutations_until_action_ = countdown;
+  action_ = std::move(action);
+}
+
+void SimServer::SetSyncTime(Duration low, Duration high) {
+  sync_low_ = low;
+  sync_high_ = high;
+}
+
+}  // namespace sisyphus::testing

@@ -1,0 +1,109 @@
+// SimServer: one whole server without its HTTP and gRPC ends, on a simulated machine.
+//
+// Disk, log, core, node, state machine and store are the real ones; a "door" actor stands for the
+// HTTP threads. A machine outlives its processes: Boot after Die finds on the disk what the crash
+// left.
+#ifndef SISYPHUS_TESTS_SIM_SIM_SERVER_H_
+#define SISYPHUS_TESTS_SIM_SIM_SERVER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "kv/machine.h"
+#include "kv/store.h"
+#include "node/node.h"
+#include "tests/support/raft_invariants.h"
+#include "tests/support/sim_executor.h"
+#include "tests/support/sim_file_system.h"
+#include "tests/support/sim_network.h"
+
+namespace sisyphus::testing {
+
+enum class Death : uint8_t {
+  kPowerLoss,  // The disk loses what was not synced; peers hear nothing.
+  kKilled,     // The page cache stays; connections break.
+  kStopped,    // In order: waiters are answered first.
+};
+
+struct SimServerOptions {
+  NodeId id;
+  raft::Membership membership;
+  uint64_t seed = 0;
+  size_t memtable_bytes = 0;
+  uint64_t log_segment_bytes = 0;
+  SimExecutor* executor = nullptr;
+  SimNetwork* network = nullptr;
+  RaftInvariants* invariants = nullptr;
+};
+
+class SimServer {
+ public:
+  explicit SimServer(SimServerOptions options);
+  ~SimServer();
+
+  // Starts a process on what the disk holds. An error while no death was asked for is a bug.
+  Status Boot();
+
+  // The process ends. In the middle of one of its tasks this only marks it dead: nothing that it
+  // does reaches the world any more, and Bury() clears it away after the task.
+  void Die(Death death);
+  void Bury();
+
+  bool up() const { return process_ != nullptr && process_->alive(); }
+  bool needs_burial() const { return process_ != nullptr && !process_->alive(); }
+  Death death() const { return death_; }
+
+  // Before operation number `countdown` that changes the disk, `action` runs, once.
+  void AtMutation(uint64_t countdown, std::function<void()> action);
+  // How long a sync takes from now on: uniform in [low, high].
+  void SetSyncTime(Duration low, Duration high);
+
+  NodeId id() const { return options_.id; }
+  Incarnation incarnation() const { return {options_.id, incarnation_}; }
+  SimProcess* process() const { return process_.get(); }
+  SimFileSystem* disk() const { return disk_.get(); }
+  kv::Machine* machine() const { return machine_.get(); }
+  node::Node* node() const { return node_.get(); }
+  kv::Store* store() const { return store_.get(); }
+  Actor* door() const { return door_.get(); }
+
+  // What stopped the process by itself; OK if nothing did.
+  const Status& fatal() const { return fatal_; }
+
+ private:
+  class CheckedMachine;
+
+  Status OpenEverything();
+  void OnFileOperation(const FileOperation& operation);
+
+  const SimServerOptions options_;
+  Rng rng_;
+  Rng latency_rng_;
+  uint64_t incarnation_ = 0;
+  Death death_ = Death::kStopped;
+  Status fatal_;
+  Duration sync_low_{};
+  Duration sync_high_{};
+  uint64_t mutations_until_action_ = 0;
+  std::function<void()> action_;
+
+  std::unique_ptr<SimFileSystem> disk_;
+  std::unique_ptr<SimFileSystem> disk_after_;  // What the power loss leaves.
+
+  // In the order of their making; destroyed the other way round.
+  std::unique_ptr<SimProcess> process_;
+  std::unique_ptr<kv::Machine> machine_;
+  std::unique_ptr<CheckedMachine> checked_;
+  std::unique_ptr<node::Transport> transport_;
+  std::unique_ptr<node::Node> node_;
+  std::unique_ptr<kv::Store> store_;
+  std::unique_ptr<Actor> door_;
+};
+
+}  // namespace sisyphus::testing
+
+#endif  // SISYPHUS_TESTS_SIM_SIM_SERVER_H_
