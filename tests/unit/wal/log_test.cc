@@ -122,6 +122,31 @@ TEST_F(LogTest, DroppedSegmentsAreGoneAndTheRestStays) {
   EXPECT_EQ(Reopen().Numbers(), Range(first_kept, 40));
 }
 
+// A disk may keep unsynced deletions in any order, and a gap in the numbers is damage.
+TEST_F(LogTest, EachDeletionIsDurableBeforeTheNext) {
+  Opened opened = Reopen();
+  for (uint64_t number = 1; number <= 40; ++number) {
+    ASSERT_TRUE(AppendNumbers(*opened.log, number, number, 600).ok());
+  }
+  const uint64_t current = opened.log->current_segment();
+  ASSERT_GT(current, 3u);
+  std::vector<std::string> steps;
+  std::vector<std::string> expected;
+  fs_.SetObserver([&steps](const FileOperation& operation) {
+    const bool deletes = operation.kind == FileOperation::Kind::kDelete;
+    if (deletes || operation.kind == FileOperation::Kind::kSyncDirectory) {
+      steps.push_back((deletes ? "delete " : "sync ") + std::string(operation.path));
+    }
+  });
+  ASSERT_TRUE(opened.log->DropSegmentsBefore(current).ok());
+  fs_.SetObserver(nullptr);
+  for (uint64_t segment = 1; segment < current; ++segment) {
+    expected.push_back("delete " + SegmentPath("log", segment));
+    expected.push_back("sync log");
+  }
+  EXPECT_EQ(steps, expected);
+}
+
 TEST_F(LogTest, ReadRefusesWrongPlacesAndDamage) {
   Opened opened = Reopen();
   auto locations = AppendNumbers(*opened.log, 1, 2, 100);
