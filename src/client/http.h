@@ -1,0 +1,59 @@
+// Connection: HTTP requests to one server, one after the other, on a connection that is kept open.
+//
+// Threads: one at a time. Blocking, at most about until the deadline of the request (a server that
+// sends its headers a byte at a time can stretch it). A broken connection never raises SIGPIPE.
+#ifndef SISYPHUS_CLIENT_HTTP_H_
+#define SISYPHUS_CLIENT_HTTP_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "client/endpoint.h"
+
+namespace sisyphus::client {
+
+struct HttpRequest {
+  std::string method;
+  std::string target;  // Path and query, encoded.
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string body = {};
+};
+
+struct HttpResponse {
+  enum class Outcome {
+    kAnswered,  // status, headers and body are there.
+    kNotSent,   // No connection: the server has seen nothing.
+    kNoAnswer,  // Anything may have happened.
+  };
+  Outcome outcome = Outcome::kNoAnswer;
+  std::string error;  // In words, unless answered.
+  int status = 0;
+  std::string body;
+  std::string etag;
+  std::string location;
+};
+
+class Connection {
+ public:
+  explicit Connection(Endpoint endpoint);
+  ~Connection();
+
+  const Endpoint& endpoint() const { return endpoint_; }
+
+  // Sends `request` once. `connect_deadline` bounds the time to a connection, `deadline` all.
+  HttpResponse Send(const HttpRequest& request, MonotonicTime connect_deadline,
+                    MonotonicTime deadline);
+
+ private:
+  class Impl;
+
+  const Endpoint endpoint_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sisyphus::client
+
+#endif  // SISYPHUS_CLIENT_HTTP_H_
