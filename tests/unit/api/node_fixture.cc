@@ -42,8 +42,9 @@ TestNode::TestNode(TestOptions options) {
     node.initial_membership.addresses.push_back({NodeId(id), "peer" + std::to_string(id) + ":1"});
   }
   node.seed = 1;
-  // In company nobody is to be tired of waiting for a leader during a test.
-  node.tick = std::chrono::milliseconds(options.voters == 1 ? 5 : 1'000);
+  node.tick = std::chrono::milliseconds(5);
+  // In company nobody is to tire of waiting for a leader during a test.
+  if (options.voters > 1) node.election_ticks = 1'000'000;
   node.log_segment_bytes = 1 << 20;
   node.max_pending_proposals = options.max_pending_proposals;
   node.file_system = &PosixFileSystem();
