@@ -1,6 +1,5 @@
 #include "lsm/manifest.h"
 
-#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 
@@ -52,8 +51,23 @@ std::string CurrentContent(uint64_t number) {
   return name + " " + checksum + "\n";
 }
 
-bool AllZero(std::string_view bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; });
+// The bytes of the whole record at `offset`, with its header; 0 if there is none.
+uint64_t WholeRecord(std::string_view bytes, uint64_t offset) {
+  const std::string_view rest = bytes.substr(offset);
+  if (rest.size() < kRecordHeaderBytes) return 0;
+  const uint64_t length = DecodeFixed32(rest.data());
+  if (length > rest.size() - kRecordHeaderBytes) return 0;
+  const uint64_t checksum = Checksum(rest.substr(kRecordHeaderBytes, length), offset);
+  return DecodeFixed64(rest.data() + 4) == checksum ? kRecordHeaderBytes + length : 0;
+}
+
+// Whether a whole record begins anywhere behind `offset`: then the one at `offset` was synced once.
+// A search, because the sectors of a torn record may survive without the one that holds its length.
+bool RecordBehind(std::string_view bytes, uint64_t offset) {
+  while (++offset < bytes.size()) {
+    if (WholeRecord(bytes, offset) > 0) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -102,25 +116,20 @@ Status ReadManifest(FileSystem& fs, const std::string& directory, uint64_t numbe
   SIS_RETURN_IF_ERROR(CheckHeader(bytes, path));
   size_t offset = kHeaderBytes;
   while (offset < bytes.size()) {
-    const std::string_view rest = bytes.substr(offset);
-    const bool first = offset == kHeaderBytes;
-    const uint64_t length = rest.size() < kRecordHeaderBytes ? 0 : DecodeFixed32(rest.data());
-    const uint64_t end = kRecordHeaderBytes + length;
-    const bool whole =
-        end <= rest.size() &&
-        DecodeFixed64(rest.data() + 4) == Checksum(rest.substr(kRecordHeaderBytes, length), offset);
-    if (!whole) {
+    const uint64_t size = WholeRecord(bytes, offset);
+    if (size == 0) {
       // CURRENT named this manifest after its first record was synced.
-      const bool torn = !first && (end >= rest.size() || AllZero(rest));
+      const bool torn = offset > kHeaderBytes && !RecordBehind(bytes, offset);
       return torn ? OkStatus() : DamagedAt(path, offset, "wrong checksum of a version edit");
     }
-    StatusOr<VersionEdit> edit = VersionEdit::Decode(rest.substr(kRecordHeaderBytes, length));
+    StatusOr<VersionEdit> edit =
+        VersionEdit::Decode(bytes.substr(offset + kRecordHeaderBytes, size - kRecordHeaderBytes));
     const Status status = edit.ok() ? apply(*edit) : edit.status();
     if (status.code() == StatusCode::kDataLoss) {
       return DamagedAt(path, offset, std::string(MessageOf(status)));
     }
     SIS_RETURN_IF_ERROR(status);
-    offset += end;
+    offset += size;
   }
   if (offset == kHeaderBytes) return DamagedAt(path, offset, "a manifest without an edit");
   return OkStatus();

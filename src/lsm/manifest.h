@@ -12,8 +12,8 @@
 //
 // The first record of a manifest holds the whole set; it is synced before CURRENT names it. Each
 // further record is synced before its change counts, so only the last one can be torn: a record
-// that ends at or beyond the end of the file and is not whole never counted, and is left out.
-// Damage before that is kDataLoss. A manifest that was read is never written again: Open starts a
+// that is not whole, with no whole one behind it, never counted, and is left out. Damage before
+// that is kDataLoss. A manifest that was read is never written again: Open starts a
 // new one.
 #ifndef SISYPHUS_LSM_MANIFEST_H_
 #define SISYPHUS_LSM_MANIFEST_H_
