@@ -71,7 +71,8 @@ TEST(CodingTest, StaysBrokenAfterTheFirstReadPastTheEnd) {
   EXPECT_FALSE(in.Done());
   std::string huge;
   PutVarint64(&huge, ~uint64_t{0});
-  Decoder length(huge + "x");
+  huge += "x";
+  Decoder length(huge);
   EXPECT_EQ(length.LengthPrefixed(), "");
   EXPECT_FALSE(length.ok());
 }

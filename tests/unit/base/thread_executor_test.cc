@@ -175,8 +175,13 @@ TEST_F(ThreadExecutorTest, StopWaitsForTheRunningTaskAndDropsTheRest) {
     actor->Stop();
     finished = true;
   });
-  while (actor->TryPost([] {})) std::this_thread::yield();  // Until Stop has begun.
-  EXPECT_FALSE(finished);                                   // The running task holds it up.
+  // The gate keeps tasks from running: one that is gone at once was dropped, so Stop has begun.
+  for (auto token = std::make_shared<int>(0);; std::this_thread::yield()) {
+    const auto count = token.use_count();
+    actor->Post([token] {});
+    if (token.use_count() == count) break;
+  }
+  EXPECT_FALSE(finished);  // The running task holds it up.
   gate.Open();
   stopper.join();
   EXPECT_FALSE(ran);
