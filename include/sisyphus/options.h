@@ -52,6 +52,8 @@ struct Options {
   int bloom_bits_per_key = 10;
   // Blocks are LZ4-compressed when that saves at least an eighth.
   bool compress = true;
+  // A manifest that has grown by this much, and to several times its first size, is written anew.
+  uint64_t manifest_rewrite_bytes = 64 << 10;
   // Level 0 tables that start a compaction.
   size_t level0_compaction_trigger = 4;
   // Target size of level 1; every further level is `level_multiplier` times as large.

@@ -18,7 +18,7 @@ DbImpl::DbImpl(const Options& options, std::string directory)
       fs_(*options.file_system),
       purge_([this] { compaction_actor_->Post([this] { Purge(); }); }),
       tables_(fs_, options_, directory_),
-      versions_(fs_, directory_, &purge_) {
+      versions_(options_, directory_, &purge_) {
   Executor& executor = own_executor_ != nullptr ? *own_executor_ : *options_.executor;
   flush_actor_ = executor.CreateActor({.name = "lsm-flush"});
   compaction_actor_ = executor.CreateActor({.name = "lsm-compact"});

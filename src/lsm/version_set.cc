@@ -103,7 +103,7 @@ Status VersionSet::Apply(VersionEdit edit) {
     }
   }
   current_ = *std::move(next);
-  if (manifest_->size_bytes() < kRewriteBytes + kRewriteFactor * whole_bytes_) return OkStatus();
+  if (manifest_->size_bytes() < rewrite_bytes_ + kRewriteFactor * whole_bytes_) return OkStatus();
   const uint64_t old = manifest_->number();
   SIS_RETURN_IF_ERROR(WriteManifest(*current_));
   // A leftover is deleted by the next Open.

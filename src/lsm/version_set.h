@@ -18,8 +18,11 @@ namespace sisyphus::lsm {
 class VersionSet {
  public:
   // `purge` must outlive every version.
-  VersionSet(FileSystem& fs, std::string directory, PurgeQueue* purge)
-      : fs_(fs), directory_(std::move(directory)), purge_(purge) {}
+  VersionSet(const Options& options, std::string directory, PurgeQueue* purge)
+      : fs_(*options.file_system),
+        rewrite_bytes_(options.manifest_rewrite_bytes),
+        directory_(std::move(directory)),
+        purge_(purge) {}
 
   // Reads what the directory holds, or starts an empty store in it; writes a new manifest and
   // deletes every file that it does not name.
@@ -32,8 +35,7 @@ class VersionSet {
   uint64_t NewFileNumber() { return next_file_number_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
-  // A manifest is written anew when it is larger than this and most of it is history.
-  static constexpr uint64_t kRewriteBytes = 64 << 10;
+  // A manifest is written anew only when most of it is history.
   static constexpr uint64_t kRewriteFactor = 4;
 
   Status ReadOld();
@@ -42,6 +44,7 @@ class VersionSet {
   Status DeleteOrphans(const std::vector<std::string>& names);
 
   FileSystem& fs_;
+  const uint64_t rewrite_bytes_;
   const std::string directory_;
   PurgeQueue* const purge_;
   std::atomic<uint64_t> next_file_number_{1};

@@ -48,6 +48,7 @@ Options TinyOptions() {
   options.block_bytes = 256;
   options.max_open_tables = 4;
   options.block_restart_interval = 3;
+  options.manifest_rewrite_bytes = 1 << 10;
   options.level0_compaction_trigger = 2;
   options.level1_bytes = 6 << 10;
   options.level_multiplier = 2;
