@@ -151,12 +151,14 @@ StatusOr<LogPosition> DecodePosition(uint64_t index_value, uint64_t term) {
   return LogPosition{index, Term(term)};
 }
 
+// Answers whether `body` carries a status; `status` is that status.
 template <typename Body>
-StatusOr<Status> DecodeStatus(const Body& body) {
+Status DecodeStatus(const Body& body, Status* status) {
   if (body.code() > static_cast<uint32_t>(StatusCode::kUnauthenticated)) {
     return Malformed("unknown status code " + std::to_string(body.code()));
   }
-  return MakeStatus(static_cast<StatusCode>(body.code()), body.error());
+  *status = MakeStatus(static_cast<StatusCode>(body.code()), body.error());
+  return OkStatus();
 }
 
 StatusOr<raft::MessageBody> Decode(const peer::VoteRequest& in) {
@@ -242,7 +244,7 @@ StatusOr<raft::MessageBody> DecodeRaftBody(peer::Message* in) {
 StatusOr<node::PeerMessage> Decode(peer::ProposalReply* in) {
   node::ProposalReply out;
   out.id = in->id();
-  SIS_ASSIGN_OR_RETURN(out.status, DecodeStatus(*in));
+  SIS_RETURN_IF_ERROR(DecodeStatus(*in, &out.status));
   SIS_ASSIGN_OR_RETURN(out.position, DecodePosition(in->index(), in->term()));
   out.result = std::move(*in->mutable_result());
   return out;
@@ -251,7 +253,7 @@ StatusOr<node::PeerMessage> Decode(peer::ProposalReply* in) {
 StatusOr<node::PeerMessage> Decode(const peer::ReadIndexReply& in) {
   node::ReadIndexReply out;
   out.id = in.id();
-  SIS_ASSIGN_OR_RETURN(out.status, DecodeStatus(in));
+  SIS_RETURN_IF_ERROR(DecodeStatus(in, &out.status));
   SIS_ASSIGN_OR_RETURN(out.index, DecodeIndex(in.index()));
   return out;
 }

@@ -22,7 +22,7 @@ inline constexpr int kMaxFrameBytes = 64 << 20;
 // Room for a frame's fields around payloads, which SizeBytes only estimates.
 inline constexpr size_t kFrameSlackBytes = 1 << 20;
 
-// Outlives every stream: GrpcTransport::Stop waits for `reactors`.
+// Outlives every stream: GrpcTransport::Stop waits for the calls and for the inbound streams.
 struct Environment {
   explicit Environment(GrpcTransportOptions o) : options(std::move(o)) {}
 
@@ -31,7 +31,8 @@ struct Environment {
   std::unique_ptr<Actor> control;
   std::atomic<node::TransportHandler*> handler{nullptr};  // Null until Start.
   InFlight deliveries;                                    // OnMessages calls.
-  InFlight reactors;                                      // Objects that gRPC calls back.
+  InFlight calls;    // OutboundCalls, until gRPC is done with them.
+  InFlight inbound;  // InboundStreams, likewise.
 };
 
 struct PeerCounters {

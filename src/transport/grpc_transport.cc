@@ -196,9 +196,13 @@ void GrpcTransport::Impl::DoStop() {
   env_.deliveries.CloseAndWait();
   if (env_.control != nullptr) env_.control->Stop();
   for (const auto& stream : streams) stream->Close();
+  // The server outlasts the calls: whoever gives back the last reference to gRPC's shared pollers
+  // joins their threads, and a call ends on one of them. The server holds a reference until it is
+  // shut down, here.
+  env_.calls.CloseAndWait();
   service_.Close();
   if (listener_.server != nullptr) listener_.server->Shutdown(gpr_inf_past(GPR_CLOCK_MONOTONIC));
-  env_.reactors.CloseAndWait();
+  env_.inbound.CloseAndWait();
 }
 
 GrpcTransport::GrpcTransport(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -35,7 +35,7 @@ InboundService::~InboundService() = default;
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* InboundService::Connect(
     grpc::CallbackServerContext*) {
-  if (!env_->reactors.Enter()) return new Refusal();
+  if (!env_->inbound.Enter()) return new Refusal();
   auto stream = std::make_shared<InboundStream>(this, env_);
   bool closed = false;
   {
@@ -44,7 +44,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* InboundService::Con
     if (!closed) streams_.insert(stream);
   }
   if (closed) {
-    env_->reactors.Exit();
+    env_->inbound.Exit();
     return new Refusal();
   }
   stream->Begin();

@@ -108,10 +108,10 @@ void InboundStream::Deliver(peer::Frame* frame) {
 
 void InboundStream::OnDone() {
   std::shared_ptr<InboundStream> self = std::move(self_);
-  InFlight* reactors = &env_->reactors;
+  InFlight* inbound = &env_->inbound;
   service_->Forget(self);
   self.reset();
-  reactors->Exit();
+  inbound->Exit();
 }
 
 }  // namespace sisyphus::transport

@@ -27,7 +27,7 @@ class InboundStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   InboundStream(InboundService* service, Environment* env);
 
   // Waits for the hello. From now on the object keeps itself alive until gRPC is done with it.
-  // Requires: env.reactors was entered for it; it exits.
+  // Requires: env.inbound was entered for it; it exits.
   void Begin();
 
   // Answers the hello and begins to deliver. On the control actor, before any End.
@@ -61,7 +61,7 @@ class InboundStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   // Owned by the callback that runs.
   grpc::ByteBuffer buffer_;
   grpc::ByteBuffer reply_;
-  std::array<char, 16 << 10> arena_block_;
+  alignas(8) std::array<char, 16 << 10> arena_block_;
   google::protobuf::Arena arena_;
 };
 

@@ -66,8 +66,8 @@ OutboundCall::OutboundCall(std::shared_ptr<OutboundStream> stream,
   StartWrite(frame);
 }
 
-void OutboundCall::Begin(InFlight* reactors) {
-  reactors_ = reactors;
+void OutboundCall::Begin(InFlight* calls) {
+  calls_ = calls;
   self_ = shared_from_this();
   StartCall();
 }
@@ -180,10 +180,10 @@ void OutboundCall::OnDone(const grpc::Status& status) {
                  : MakeStatus(static_cast<StatusCode>(status.error_code()), status.error_message());
   }
   std::shared_ptr<OutboundCall> self = std::move(self_);
-  InFlight* reactors = reactors_;
+  InFlight* calls = calls_;
   stream_->CallEnded(self, std::move(result));
   self.reset();
-  reactors->Exit();
+  calls->Exit();
 }
 
 }  // namespace sisyphus::transport

@@ -26,8 +26,8 @@ class OutboundCall final : public grpc::ClientBidiReactor<peer::Frame, peer::Hel
                NodeId peer, const std::string& address);
 
   // Begins the attempt. From now on the object keeps itself alive until gRPC is done with it.
-  // Requires: env.reactors was entered for it; it exits.
-  void Begin(InFlight* reactors);
+  // Requires: env.calls was entered for it; it exits.
+  void Begin(InFlight* calls);
 
   // Encodes and writes `batch` as one frame; the stream hears CallWrote or CallBroke. False: the
   // stream is broken, nothing was done. Requires: ready, and no other write in flight.
@@ -50,7 +50,7 @@ class OutboundCall final : public grpc::ClientBidiReactor<peer::Frame, peer::Hel
 
   const std::shared_ptr<OutboundStream> stream_;
   const NodeId peer_;
-  InFlight* reactors_ = nullptr;
+  InFlight* calls_ = nullptr;
   std::shared_ptr<OutboundCall> self_;  // While gRPC may call back.
 
   std::shared_ptr<grpc::Channel> channel_;
@@ -59,7 +59,7 @@ class OutboundCall final : public grpc::ClientBidiReactor<peer::Frame, peer::Hel
   peer::HelloReply reply_;
 
   // The frame in flight. Owned by whoever writes.
-  std::array<char, 16 << 10> arena_block_;
+  alignas(8) std::array<char, 16 << 10> arena_block_;
   google::protobuf::Arena arena_;
   size_t frame_messages_ = 0;
   size_t frame_bytes_ = 0;

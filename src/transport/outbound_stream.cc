@@ -25,7 +25,7 @@ void OutboundStream::Connect() {
     MutexLock lock(mu_);
     if (closed_ || call_ != nullptr) return;
   }
-  if (!env_->reactors.Enter()) return;
+  if (!env_->calls.Enter()) return;
   auto call = std::make_shared<OutboundCall>(shared_from_this(), env_->options, peer_, address_);
   bool closed = false;
   {
@@ -36,7 +36,7 @@ void OutboundStream::Connect() {
   }
   // gRPC wants every call that was made to be started, a cancelled one too.
   if (closed) call->Cancel();
-  call->Begin(&env_->reactors);
+  call->Begin(&env_->calls);
   if (closed) return;
   hello_timer_ = env_->control->PostAfter(
       env_->options.connect_timeout,
