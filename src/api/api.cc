@@ -25,7 +25,6 @@ constexpr std::string_view kUnservedHeaders[] = {"Idempotency-Key", "Content-Ran
 }  // namespace
 
 Api::Api(ServerOptions options) : options_(std::move(options)) {
-  if (options_.node != nullptr) self_ = options_.node->Status().core.id;
   for (int i = 0; i < std::max(options_.io_threads, 1); ++i) {
     stats_.push_back(std::make_unique<RequestStats>(Routes().size() + 1));
   }

@@ -30,7 +30,6 @@ class Api final : public HttpHandler {
   kv::Store& store() { return *options_.store; }
   node::Node& node() { return *options_.node; }
   Listener& listener() { return *listener_; }
-  NodeId self() const { return self_; }
 
   MonotonicTime DeadlineOf(const Exchange& exchange) const {
     return exchange.started() + options_.limits.request_timeout;
@@ -51,7 +50,6 @@ class Api final : public HttpHandler {
 
  private:
   const ServerOptions options_;
-  NodeId self_;
   Listener* listener_ = nullptr;
   std::vector<std::unique_ptr<RequestStats>> stats_;  // One a thread.
 };
