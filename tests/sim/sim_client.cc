@@ -63,71 +63,72 @@ void SimClient::Act() {
   if (!server->up()) return ThinkThenAct();  // Connection refused: nothing was asked.
   const std::string key = "key" + std::to_string(rng_.Below(world_->keys));
   if (rng_.Chance(world_->reads_of_10, 10)) {
-    lease_ = rng_.Chance(world_->lease_reads_of_10, 10);
-    return Begin(server, {.kind = Kind::kGet, .key = key});
+    const bool lease = rng_.Chance(world_->lease_reads_of_10, 10);
+    return Begin(server, {.operation = {.kind = Kind::kGet, .key = key},
+                          .consistency = lease ? Consistency::kLease : Consistency::kLinearizable});
   }
   const uint64_t dice = rng_.Below(10);
-  if (dice < 2) return Begin(server, {.kind = Kind::kDelete, .key = key});
+  if (dice < 2) return Begin(server, {.operation = {.kind = Kind::kDelete, .key = key}});
   if (dice < 5 && seen_.contains(key)) {
     const Seen& seen = seen_[key];
-    condition_ = {};
+    Request request{
+        .operation = {.kind = Kind::kCompareAndSet, .key = key, .expected = seen.value}};
     if (seen.value) {
-      condition_.if_revision = seen.revision;
+      request.condition.if_revision = seen.revision;
     } else {
-      condition_.if_absent = true;
+      request.condition.if_absent = true;
     }
-    return Begin(server, {.kind = Kind::kCompareAndSet, .key = key, .expected = seen.value});
+    return Begin(server, std::move(request));
   }
   Write(server, key);
 }
 
 void SimClient::Read(SimServer* server, const std::string& key) {
-  lease_ = false;
-  Begin(server, {.kind = Kind::kGet, .key = key});
+  Begin(server, {.operation = {.kind = Kind::kGet, .key = key}});
 }
 
 void SimClient::Write(SimServer* server, const std::string& key) {
-  Begin(server, {.kind = Kind::kPut, .key = key});
+  Begin(server, {.operation = {.kind = Kind::kPut, .key = key}});
 }
 
-void SimClient::Begin(SimServer* server, RegisterOperation operation) {
+void SimClient::Begin(SimServer* server, Request request) {
   under_way_ = true;
   last_answered_ = false;
+  const uint64_t number = ++request_;
+  RegisterOperation& operation = request.operation;
   operation.client = id_;
   operation.called = ++world_->event;
   if (operation.kind == Kind::kPut || operation.kind == Kind::kCompareAndSet) {
-    operation.argument = std::to_string(id_) + "." + std::to_string(request_ + 1);
+    operation.argument = std::to_string(id_) + "." + std::to_string(number);
     // Some values are large enough to fill a memtable or a log segment.
     if (rng_.Chance(1, 20)) operation.argument.append(rng_.Between(1, 3000), '.');
   }
-  operation_ = std::move(operation);
-  const uint64_t request = ++request_;
+  operation_ = operation;
   const Incarnation target = server->incarnation();
-  world_->executor->After(Hop(), [this, server, request, target] {
-    if (request != request_ || !under_way_) return;
-    if (!server->up() || server->incarnation() != target) return;  // Lost on the way.
-    Reply reply(this, request, server->process());
-    const bool taken = server->door()->TryPost(
-        [this, server, operation = operation_, reply] { AtDoor(server, operation, reply); });
-    if (!taken) OnOutcome(request, {MakeStatus(StatusCode::kResourceExhausted, "door"), {}, {}});
-  });
-  world_->executor->After(world_->patience, [this, request] {
-    if (request == request_ && under_way_) {
-      OnOutcome(request, {MakeStatus(StatusCode::kDeadlineExceeded, "no answer"), {}, {}});
-    }
+  world_->executor->After(
+      Hop(), [this, server, number, target, request = std::move(request)]() mutable {
+        if (!server->up() || server->incarnation() != target) return;  // Lost on the way.
+        Reply reply(this, number, server->process());
+        const bool taken = server->door()->TryPost([this, server, request = std::move(request),
+                                                    reply] { AtDoor(server, request, reply); });
+        if (!taken) OnOutcome(number, {MakeStatus(StatusCode::kResourceExhausted, "door"), {}, {}});
+      });
+  world_->executor->After(world_->patience, [this, number] {
+    OnOutcome(number, {MakeStatus(StatusCode::kDeadlineExceeded, "no answer"), {}, {}});
   });
 }
 
 // Runs on the server's door actor.
-void SimClient::AtDoor(SimServer* server, const RegisterOperation& operation, Reply reply) {
+void SimClient::AtDoor(SimServer* server, const Request& request, Reply reply) {
+  const RegisterOperation& operation = request.operation;
   const MonotonicTime deadline =
       server->process()->clock().Now() + world_->patience * kServerShare / 100;
   switch (operation.kind) {
-    case Kind::kGet: {
-      const Consistency consistency = lease_ ? Consistency::kLease : Consistency::kLinearizable;
+    case Kind::kGet:
       server->store()->WaitReadable(
-          consistency, deadline,
-          [this, server, key = operation.key, consistency, reply](const Status& status) {
+          request.consistency, deadline,
+          [this, server, key = operation.key, consistency = request.consistency,
+           reply](const Status& status) {
             if (!status.ok()) return reply({status, {}, {}});
             // The node's actors do not read tables.
             server->door()->Post([this, server, key, consistency, reply] {
@@ -135,7 +136,6 @@ void SimClient::AtDoor(SimServer* server, const RegisterOperation& operation, Re
             });
           });
       return;
-    }
     case Kind::kDelete:
       server->store()->Delete({.key = operation.key, .condition = {}}, deadline,
                               [reply](StatusOr<kv::DeleteResult> result) {
@@ -146,8 +146,8 @@ void SimClient::AtDoor(SimServer* server, const RegisterOperation& operation, Re
     default:
       break;
   }
-  kv::PutRequest put{.key = operation.key, .value = operation.argument, .condition = {}};
-  if (operation.kind == Kind::kCompareAndSet) put.condition = condition_;
+  kv::PutRequest put{
+      .key = operation.key, .value = operation.argument, .condition = request.condition};
   server->store()->Put(std::move(put), deadline, [reply](StatusOr<kv::PutResult> result) {
     if (!result.ok()) return reply({result.status(), {}, {}});
     reply({OkStatus(), {}, result->revision, result->succeeded});

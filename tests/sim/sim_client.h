@@ -64,12 +64,18 @@ class SimClient {
     Index revision;
     bool succeeded = true;
   };
+  // What travels to the server: a copy, since the client may have given up by then.
+  struct Request {
+    RegisterOperation operation;
+    kv::Consistency consistency = kv::Consistency::kLinearizable;
+    kv::Condition condition = {};
+  };
   class Reply;
 
   void ThinkThenAct();
   void Act();
-  void Begin(SimServer* server, RegisterOperation operation);
-  void AtDoor(SimServer* server, const RegisterOperation& operation, Reply reply);
+  void Begin(SimServer* server, Request request);
+  void AtDoor(SimServer* server, const Request& request, Reply reply);
   void ReadAtDoor(SimServer* server, const std::string& key, kv::Consistency consistency,
                   Reply reply);
   void OnOutcome(uint64_t request, Outcome outcome);
@@ -82,10 +88,8 @@ class SimClient {
   bool stopped_ = false;
   bool under_way_ = false;
   bool last_answered_ = false;
-  bool lease_ = false;       // Of the request under way.
-  kv::Condition condition_;  // Likewise.
   uint64_t request_ = 0;
-  RegisterOperation operation_;
+  RegisterOperation operation_;  // Of the last request.
   std::map<std::string, Seen> seen_;
 };
 

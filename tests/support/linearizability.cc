@@ -12,7 +12,12 @@ namespace {
 using Kind = RegisterOperation::Kind;
 using Verdict = LinearizabilityResult::Verdict;
 
-std::string Show(const RegisterState& state) { return state ? "'" + *state + "'" : "nothing"; }
+std::string Show(const RegisterState& state) {
+  constexpr size_t kEnough = 40;
+  if (!state) return "nothing";
+  if (state->size() <= kEnough) return "'" + *state + "'";
+  return "'" + state->substr(0, kEnough) + "...' (" + std::to_string(state->size()) + " bytes)";
+}
 
 // What `operation` makes of `state`; false if its answer does not fit there.
 bool Apply(const RegisterOperation& operation, RegisterState* state) {

@@ -11,6 +11,13 @@ namespace {
 // How long a peer takes to notice that a connection is gone without a word.
 constexpr Duration kNotice = std::chrono::milliseconds(300);
 
+// Only the core's own messages: the transport promises at most once, and the core needs no promise.
+bool MayRepeat(const std::vector<node::PeerMessage>& messages) {
+  return std::all_of(messages.begin(), messages.end(), [](const node::PeerMessage& message) {
+    return std::holds_alternative<raft::Message>(message);
+  });
+}
+
 }  // namespace
 
 class SimNetwork::Port final : public node::Transport {
@@ -127,7 +134,7 @@ void SimNetwork::Send(NodeId from, NodeId to, std::vector<node::PeerMessage> mes
     delay = std::max(delay, link.busy_until - now);
     link.busy_until = now + delay;
   }
-  if (rng_.Chance(faults_.duplicate, 1000)) {
+  if (rng_.Chance(faults_.duplicate, 1000) && MayRepeat(messages)) {
     const Duration later = delay + draw(Duration(0), 8 * faults_.max_delay);
     executor_->After(later, [this, from, to, epoch = link.epoch, copy = messages]() mutable {
       Deliver(from, to, epoch, std::move(copy));

@@ -2,8 +2,9 @@
 //
 // Every (from, to) pair has a connection of its own, which lasts until one of the two processes is
 // gone or the link is cut for longer than its peer would wait. Batches are delayed, and dropped,
-// repeated or overtaken as the faults say. (The transport's contract promises order while a
-// connection lasts; the core must live without.)
+// repeated or overtaken as the faults say. That is harder than the transport's contract where the
+// core is concerned, which must live without order and may be told things twice; requests that are
+// forwarded are never repeated, as the contract says.
 //
 // A message is a C++ value and is delivered as one; payloads are shared. Everything is decided by
 // the seed and the order of calls.

@@ -16,12 +16,16 @@ using std::chrono::seconds;
 constexpr NodeId kA{1}, kB{2};
 
 struct Receiver final : node::TransportHandler {
-  std::vector<uint64_t> ids;  // Of the read-index requests that arrived.
+  std::vector<uint64_t> ids;  // Of the read-index requests that arrived, and rounds of heartbeats.
   int connected = 0, disconnected = 0, failed = 0;
 
   void OnMessages(NodeId, std::vector<node::PeerMessage> messages) override {
     for (const node::PeerMessage& message : messages) {
-      ids.push_back(std::get<node::ReadIndexRequest>(message).id);
+      if (const auto* raft = std::get_if<raft::Message>(&message)) {
+        ids.push_back(std::get<raft::HeartbeatRequest>(raft->body).round);
+      } else {
+        ids.push_back(std::get<node::ReadIndexRequest>(message).id);
+      }
     }
   }
   void OnPeerConnected(const node::PeerInfo&) override { ++connected; }
@@ -66,7 +70,10 @@ TEST_F(SimNetworkTest, AHealthyNetworkDeliversInOrder) {
 
 TEST_F(SimNetworkTest, AFaultyOneLosesRepeatsAndReorders) {
   network_.SetFaults({.drop = 200, .duplicate = 200, .reorder = 200});
-  Send(*a_, kB, 1, 1000);
+  for (uint64_t round = 1; round <= 1000; ++round) {
+    a_->transport->Send(
+        kB, {raft::Message{kA, kB, Term(1), raft::HeartbeatRequest{Index(0), round, false}}});
+  }
   sim_.RunFor(seconds(1));
   std::map<uint64_t, int> times;
   int overtaken = 0;
@@ -79,6 +86,13 @@ TEST_F(SimNetworkTest, AFaultyOneLosesRepeatsAndReorders) {
   EXPECT_NEAR(static_cast<double>(times.size()), 800, 60);
   EXPECT_GT(b_->receiver.ids.size(), times.size() + 100);
   EXPECT_GT(overtaken, 100);
+}
+
+TEST_F(SimNetworkTest, RequestsAreNeverRepeated) {
+  network_.SetFaults({.duplicate = 1000});
+  Send(*a_, kB, 1, 100);
+  sim_.RunFor(seconds(1));
+  EXPECT_EQ(b_->receiver.ids.size(), 100u);
 }
 
 TEST_F(SimNetworkTest, ACutIsOneWayAndIsNoticedInTheEnd) {
