@@ -91,8 +91,14 @@ void Store::WaitReadable(Consistency consistency, MonotonicTime deadline,
 
 StatusOr<GetResult> Store::Read(const GetRequest& request) {
   SIS_ASSIGN_OR_RETURN(Machine::ReadOutcome outcome, machine_->Read(request.key));
-  if (request.consistency == Consistency::kLease && !node_->LeaseValid()) {
-    return MakeStatus(StatusCode::kUnavailable, "this node holds no lease");
+  if (request.consistency == Consistency::kLease) {
+    if (!node_->LeaseValid()) {
+      return MakeStatus(StatusCode::kUnavailable, "this node holds no lease");
+    }
+    // A follower may have applied, and shown to a reader, what the leader has only committed.
+    if (outcome.state < node_->View().commit) {
+      return MakeStatus(StatusCode::kUnavailable, "this node has not applied what is committed");
+    }
   }
   return GetResult{std::move(outcome.found), outcome.state};
 }

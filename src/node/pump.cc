@@ -31,6 +31,9 @@ void Node::Impl::Pump() {
     raft::Output out =
         core_->TakeOutput(kApplyBudgetBytes > under_way ? kApplyBudgetBytes - under_way : 0);
     SIS_CHECK(!out.snapshot_to_install, "no log is compacted, so no snapshot travels");
+    // Before a peer or a waiting read can learn of a new commit index: a lease read compares with
+    // it.
+    PublishView();
     NoteRounds(out.messages);
     SendMessages(std::move(out.messages));
     if (!out.write.empty()) QueueWrite(std::move(out.write));
