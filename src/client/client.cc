@@ -143,11 +143,9 @@ class HttpClient final : public Client {
     size_t failures = 0;
     int redirects = 0;
     Connection* elsewhere = nullptr;  // Where a redirect sends this request.
-    HttpRequest redirected;
     while (true) {
       Connection& connection = elsewhere != nullptr ? *elsewhere : *connections_[current_];
-      HttpResponse response =
-          SendOnce(connection, elsewhere != nullptr ? redirected : request, write, deadline);
+      HttpResponse response = SendOnce(connection, request, write, deadline);
       Verdict verdict = Judge(response, write);
       if (verdict.next == Next::kDone) {
         if (!verdict.status.ok()) return verdict.status;
@@ -155,10 +153,10 @@ class HttpClient final : public Client {
       }
       if (RealClock().Now() >= deadline) return verdict.status;
       if (verdict.next == Next::kRedirect && ++redirects <= kMaxRedirects) {
-        SIS_ASSIGN_OR_RETURN(Location location, ParseLocation(response.location));
-        redirected = request;
-        redirected.target = location.target;
-        elsewhere = &ConnectionTo(location.endpoint);
+        // Another server is asked for the same: the path in the URL is not used, since httplib
+        // decodes header values and so cannot tell a%2Fb from a/b.
+        SIS_ASSIGN_OR_RETURN(const Endpoint endpoint, EndpointOfUrl(response.location));
+        elsewhere = &ConnectionTo(endpoint);
         continue;
       }
       elsewhere = nullptr;

@@ -76,20 +76,10 @@ StatusOr<Endpoint> ParseEndpoint(std::string_view text) {
   return ParseAuthority(rest, text);
 }
 
-StatusOr<Location> ParseLocation(std::string_view url) {
+StatusOr<Endpoint> EndpointOfUrl(std::string_view url) {
   if (!url.starts_with(kScheme)) return Invalid(url, "expected an http URL");
   const std::string_view rest = url.substr(kScheme.size());
-  const size_t slash = rest.find('/');
-  if (slash == std::string_view::npos) return Invalid(url, "a path is missing");
-  for (const char c : rest.substr(slash)) {
-    if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f') {
-      return Invalid(url, "not a valid path");
-    }
-  }
-  Location location;
-  SIS_ASSIGN_OR_RETURN(location.endpoint, ParseAuthority(rest.substr(0, slash), url));
-  location.target = rest.substr(slash);
-  return location;
+  return ParseAuthority(rest.substr(0, rest.find('/')), url);
 }
 
 std::string EncodeKey(std::string_view key) {

@@ -21,13 +21,8 @@ struct Endpoint {
 // Parses "http://HOST:PORT[/]" or "HOST:PORT". kInvalidArgument says what is wrong with it.
 StatusOr<Endpoint> ParseEndpoint(std::string_view text);
 
-struct Location {
-  Endpoint endpoint;
-  std::string target;  // Path and query, beginning with '/'.
-};
-
-// Parses the absolute URL of a redirect. kInvalidArgument for anything but http.
-StatusOr<Location> ParseLocation(std::string_view url);
+// The server that an absolute http URL points to. kInvalidArgument for anything else.
+StatusOr<Endpoint> EndpointOfUrl(std::string_view url);
 
 // Percent-encodes every byte of `key` that is not unreserved (RFC 3986, 2.3). The keys "." and ".."
 // are encoded whole, since a path segment of dots would be taken for a step in the tree.

@@ -25,16 +25,13 @@ TEST(EndpointTest, RefusesWhatIsNoAddress) {
   }
 }
 
-TEST(EndpointTest, ParsesLocations) {
-  const auto location = ParseLocation("http://127.0.0.1:8002/v1/kv/a%2Fb?consistency=lease");
-  ASSERT_TRUE(location.ok()) << location.status();
-  EXPECT_EQ(location->endpoint, (Endpoint{"127.0.0.1", 8002}));
-  EXPECT_EQ(location->target, "/v1/kv/a%2Fb?consistency=lease");
-  EXPECT_FALSE(ParseLocation("https://h:1/x").ok());
-  EXPECT_FALSE(ParseLocation("http://h:1").ok());
-  EXPECT_FALSE(ParseLocation("/v1/kv/a").ok());
-  EXPECT_FALSE(ParseLocation("http://h:1/a\r\nX-Injected: 1").ok());
-  EXPECT_FALSE(ParseLocation("").ok());
+TEST(EndpointTest, TakesTheServerOutOfAUrl) {
+  EXPECT_EQ(*EndpointOfUrl("http://127.0.0.1:8002/v1/kv/a%2Fb?x=http://h:1/"),
+            (Endpoint{"127.0.0.1", 8002}));
+  EXPECT_EQ(*EndpointOfUrl("http://[::1]:8002"), (Endpoint{"::1", 8002}));
+  for (const char* bad : {"", "https://h:1/x", "/v1/kv/a", "http:///x", "http://h/x", "h:1"}) {
+    EXPECT_FALSE(EndpointOfUrl(bad).ok()) << bad;
+  }
 }
 
 TEST(EndpointTest, EncodesEveryByteThatIsNotUnreserved) {

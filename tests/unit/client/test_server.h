@@ -20,9 +20,9 @@ struct SeenRequest {
 
 struct ScriptedAnswer {
   int status = 200;
-  std::string body;
+  std::string body = {};
   std::string content_type = "application/json";
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 class TestServer {
