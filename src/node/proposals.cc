@@ -140,8 +140,14 @@ void Node::Impl::ProposeBatch() {
       continue;
     }
     proposal.term = first->term;
-    const bool inserted = waiters_.try_emplace(first->index + i, std::move(proposal)).second;
-    SIS_CHECK(inserted, "a leader gives an index to one command only");
+    Proposal& place = waiters_[first->index + i];
+    if (place.command != nullptr) {
+      // From an earlier term of our own: the entry has left our log. It may still be in another's,
+      // whose leader could commit it one day.
+      SIS_CHECK(place.term < proposal.term, "a leader gives an index to one command only");
+      Answer(std::exchange(place, {}), OutcomeUnknown());
+    }
+    place = std::move(proposal);
   }
 }
 
