@@ -192,9 +192,14 @@ bool Core::Impl::SendOneAppend(Progress& peer) {
   peer.sent_commit = commit_;
   if (has_entries && peer.next < log_.memory_first()) {
     if (durable_.term != term_) return false;  // A disk read's message cannot wait for a write.
-    Message message{config_.id, peer.id, term_, std::move(request)};
-    disk_reads_.push_back(
-        {std::move(message), peer.next, log_.memory_first().Previous(), config_.max_append_bytes});
+    DiskRead& read = disk_reads_.emplace_back();
+    read.request.from = config_.id;
+    read.request.to = peer.id;
+    read.request.term = term_;
+    read.request.body = std::move(request);
+    read.first = peer.next;
+    read.last = log_.memory_first().Previous();
+    read.max_bytes = config_.max_append_bytes;
     peer.Pause(round_);
     return false;
   }
