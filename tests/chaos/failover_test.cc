@@ -58,14 +58,13 @@ TEST(ChaosTest, LeaderFailover) {
   ASSERT_TRUE(load.WaitForMore(20, kPatience));
 
   const MonotonicTime killed = Now();
-  cluster.process(leader).Signal(SIGKILL);
+  cluster.Kill(leader);
   ASSERT_OK(PutForSure(*survivor_client, "first-after-the-kill", "1"));
   const auto gap = std::chrono::duration_cast<milliseconds>(Now() - killed);
   std::printf("from SIGKILL of the leader to the next acknowledged write: %lld ms\n",
               static_cast<long long>(gap.count()));
   RecordProperty("failover_ms", static_cast<int>(gap.count()));
   expected.emplace("first-after-the-kill", "1");
-  cluster.Kill(leader);
 
   const std::map<std::string, std::string> after = NumberedKeys("after-", 50);
   for (const auto& [key, value] : after) {
