@@ -229,6 +229,21 @@ TEST(ClientTest, StaysWithTheServerThatAnswers) {
   EXPECT_EQ(first, 1);
 }
 
+TEST(ClientTest, KeepsItsConnection) {
+  TestServer server([](const SeenRequest& request) {
+    return request.method == "PUT" ? ScriptedAnswer{201, kPutAnswer} : Value("v");
+  });
+  auto client = MakeClient({server.address()});
+  EXPECT_TRUE(client->Put("k", "v").ok());
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_TRUE(client->Get("k").ok());
+    EXPECT_TRUE(client->Put("k", "v").ok());
+  }
+  for (const SeenRequest& request : server.seen()) {
+    EXPECT_EQ(request.client_port, server.seen().front().client_port);
+  }
+}
+
 TEST(ClientTest, FollowsARedirectWithBodyAndMethod) {
   TestServer leader([](const SeenRequest&) { return ScriptedAnswer{201, kPutAnswer}; });
   TestServer follower([&](const SeenRequest& request) {

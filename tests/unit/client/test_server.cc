@@ -41,6 +41,9 @@ class TestServer::Impl {
     server_.Get(".*", handle);
     server_.Put(".*", handle);
     server_.Delete(".*", handle);
+    server_.set_tcp_nodelay(true);
+    server_.set_keep_alive_max_count(1000);
+    server_.set_keep_alive_timeout(60);
     port_ = server_.bind_to_any_port("127.0.0.1");
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     while (!server_.is_running()) std::this_thread::yield();  // stop() before that is lost.
@@ -60,7 +63,7 @@ class TestServer::Impl {
   void Handle(const httplib::Request& request, httplib::Response& response) {
     MutexLock lock(mu_);
     seen_.push_back({request.method, request.target, request.get_header_value("If-Match"),
-                     request.get_header_value("If-None-Match"), request.body});
+                     request.get_header_value("If-None-Match"), request.body, request.remote_port});
     const ScriptedAnswer answer = answer_(seen_.back());
     response.status = answer.status;
     for (const auto& [name, value] : answer.headers) response.set_header(name, value);

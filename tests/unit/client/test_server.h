@@ -16,6 +16,7 @@ struct SeenRequest {
   std::string if_match;
   std::string if_none_match;
   std::string body;
+  int client_port = 0;  // Tells connections apart.
 };
 
 struct ScriptedAnswer {
