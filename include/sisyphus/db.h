@@ -118,6 +118,10 @@ class DB {
   // flushed(): hard links to the tables and a manifest, all synced.
   virtual absl::StatusOr<Position> Checkpoint(const std::string& path) = 0;
 
+  // Ends background work and waits for what is under way; no listener is called any more. Reads go
+  // on, writes stay in memory.
+  virtual void StopBackgroundWork() = 0;
+
   virtual DbStats stats() const = 0;
 };
 

@@ -55,6 +55,8 @@ Problem ProblemOf(const Status& status, bool write) {
       return MakeProblem(503, std::move(message));
     case StatusCode::kResourceExhausted:
       return MakeProblem(429, std::move(message));
+    case StatusCode::kOutOfRange:
+      return MakeProblem(507, std::move(message));
     case StatusCode::kDeadlineExceeded: {
       Problem problem = MakeProblem(504, std::move(message));
       problem.retryable = !write;

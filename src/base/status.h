@@ -1,13 +1,18 @@
 // absl::Status with std:: strings at the door.
 //
-// Debian's Abseil has a string_view of its own; these bridges keep it out of our signatures. Codes
-// are used so:
-//   kInvalidArgument   the caller's input            kNotFound           no such key, file or
-//   member kFailedPrecondition a condition does not hold    kAlreadyExists      something is there
-//   already kResourceExhausted overloaded, full, too large   kUnavailable        no leader, not
-//   ready: never applied kDeadlineExceeded  outcome unknown               kAborted superseded:
-//   never applied kDataLoss          checksum or format damage     kInternal           an I/O error
-//   or a broken invariant
+// Debian's Abseil has a string_view of its own; these bridges keep it out of our signatures.
+// What the codes mean here:
+//   kInvalidArgument     the caller's input is wrong
+//   kNotFound            no such key, file or member
+//   kAlreadyExists       something is there already
+//   kFailedPrecondition  a condition does not hold
+//   kResourceExhausted   overloaded, too large, or no space left
+//   kOutOfRange          a write refused because the disk is nearly full: never applied
+//   kUnavailable         no leader, or not ready: never applied
+//   kAborted             superseded: never applied
+//   kDeadlineExceeded    the outcome is unknown
+//   kDataLoss            damage: a checksum or a format does not hold
+//   kInternal            an I/O error, or a broken invariant
 #ifndef SISYPHUS_BASE_STATUS_H_
 #define SISYPHUS_BASE_STATUS_H_
 

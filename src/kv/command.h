@@ -1,14 +1,16 @@
 // Commands: what a client's write becomes in the Raft log, and what applying it answers.
 //
-// Bytes (varint = LEB128, bytes = varint length and content):
-//   command   kind u8 (1 put, 2 delete) | flags u8 | [if_revision varint, flag 1] | key bytes |
-//   value: the rest (put only)
-//             flags: 1 if_revision is there, 2 only if absent, 4 the answer carries the previous
-//             value
-//   result    outcome u8 (1 done, 2 condition failed)
-//             done:   create_revision varint | version varint (0: the key is gone) | existed u8 |
-//             previous? failed: mod_revision of what stands varint (0: no such key)
-//   previous  present u8 | [create varint | mod varint | version varint | value: the rest]
+// Bytes (varint: LEB128; bytes: a varint length and the content):
+//
+//   command   kind u8 (1 put, 2 delete) | flags u8 | if_revision varint (flag 1) | key bytes |
+//             value: the rest (put only)
+//   flags     1 if_revision is there, 2 only if absent, 4 answer with the previous value
+//
+//   result    1 done:    create_revision varint | version varint (0: the key is gone) |
+//                        existed u8 | previous
+//             2 refused: mod_revision of what stands varint (0: no such key)
+//   previous  0, or 1 | create varint | mod varint | version varint | value: the rest
+//
 // A kind or flag that is not known here comes from a newer version: it cannot be applied, and the
 // replica stops.
 #ifndef SISYPHUS_KV_COMMAND_H_

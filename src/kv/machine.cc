@@ -14,24 +14,45 @@ constexpr uint64_t kReviewEvery = 256;
 constexpr double kCalmLevel0 = 12;
 constexpr double kPressedLevel0 = 12;
 
+StatusOr<std::optional<VersionedValue>> Find(DB& db, const std::string& tree_key,
+                                             uint64_t sequence) {
+  ReadOptions read;
+  read.sequence = sequence;
+  ReadResult found;
+  SIS_ASSIGN_OR_RETURN(const bool exists, db.Get(read, tree_key, &found));
+  if (!exists) return std::optional<VersionedValue>();
+  SIS_ASSIGN_OR_RETURN(VersionedValue value, DecodeTreeValue(found.value, Index(found.sequence)));
+  return std::optional<VersionedValue>(std::move(value));
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<Machine>> Machine::Open(MachineOptions options) {
   std::unique_ptr<Machine> machine(new Machine(std::move(options)));
-  Options engine = machine->options_.engine;
-  engine.listener = machine.get();
-  SIS_ASSIGN_OR_RETURN(machine->db_, DB::Open(engine, machine->options_.directory));
+  SIS_ASSIGN_OR_RETURN(std::unique_ptr<DB> db, machine->OpenTree());
+  MutexLock lock(machine->mu_);
+  machine->db_ = std::move(db);
   return machine;
 }
 
-Machine::~Machine() = default;
+StatusOr<std::unique_ptr<DB>> Machine::OpenTree() {
+  Options engine = options_.engine;
+  engine.listener = this;
+  return DB::Open(engine, options_.directory);
+}
+
+// The tree's background work calls back: it ends before anything else does.
+Machine::~Machine() {
+  if (const std::shared_ptr<DB> tree = db()) tree->StopBackgroundWork();
+}
 
 LogPosition Machine::durable() const {
-  const Position position = db_->flushed();
+  const Position position = db()->flushed();
   return {Index(position.sequence), Term(position.term)};
 }
 
 Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::string>* results) {
+  const std::shared_ptr<DB> tree = db();
   for (const node::Command& entry : commands) {
     batch_.Clear();
     std::string answer;
@@ -39,11 +60,12 @@ Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::
       StatusOr<Command> command = DecodeCommand(entry.bytes);
       if (!command.ok())
         return WithContext(command.status(), "entry " + ToString(entry.position.index));
-      SIS_ASSIGN_OR_RETURN(const CommandResult result, Decide(*command, entry.position, &batch_));
+      SIS_ASSIGN_OR_RETURN(const CommandResult result,
+                           Decide(*tree, *command, entry.position, &batch_));
       answer = EncodeResult(result);
     }
     SIS_RETURN_IF_ERROR(
-        db_->Write(batch_, {entry.position.index.value(), entry.position.term.value()}));
+        tree->Write(batch_, {entry.position.index.value(), entry.position.term.value()}));
     results->push_back(std::move(answer));
   }
   applied_since_review_ += commands.size();
@@ -54,10 +76,10 @@ Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::
   return OkStatus();
 }
 
-StatusOr<CommandResult> Machine::Decide(const Command& command, LogPosition position,
+StatusOr<CommandResult> Machine::Decide(DB& db, const Command& command, LogPosition position,
                                         WriteBatch* batch) {
   const std::string tree_key = TreeKey(command.key);
-  SIS_ASSIGN_OR_RETURN(std::optional<VersionedValue> now, Find(tree_key, kMaxSequence));
+  SIS_ASSIGN_OR_RETURN(std::optional<VersionedValue> now, Find(db, tree_key, kMaxSequence));
   CommandResult result;
   const Index current = now ? now->mod_revision : Index(0);
   const bool refused =
@@ -80,23 +102,29 @@ StatusOr<CommandResult> Machine::Decide(const Command& command, LogPosition posi
   return result;
 }
 
-StatusOr<std::optional<VersionedValue>> Machine::Find(const std::string& tree_key,
-                                                      uint64_t sequence) {
-  ReadOptions read;
-  read.sequence = sequence;
-  ReadResult found;
-  SIS_ASSIGN_OR_RETURN(const bool exists, db_->Get(read, tree_key, &found));
-  if (!exists) return std::optional<VersionedValue>();
-  SIS_ASSIGN_OR_RETURN(VersionedValue value, DecodeTreeValue(found.value, Index(found.sequence)));
-  return std::optional<VersionedValue>(std::move(value));
-}
-
 StatusOr<Machine::ReadOutcome> Machine::Read(std::string_view key) {
   ReadOutcome outcome;
-  const uint64_t sequence = db_->last_written().sequence;
+  const std::shared_ptr<DB> tree = db();
+  const uint64_t sequence = tree->last_written().sequence;
   outcome.state = Index(sequence);
-  SIS_ASSIGN_OR_RETURN(outcome.found, Find(TreeKey(key), sequence));
+  SIS_ASSIGN_OR_RETURN(outcome.found, Find(*tree, TreeKey(key), sequence));
   return outcome;
+}
+
+StatusOr<LogPosition> Machine::Checkpoint(const std::string& directory) {
+  SIS_ASSIGN_OR_RETURN(const Position position, db()->Checkpoint(directory));
+  return LogPosition{Index(position.sequence), Term(position.term)};
+}
+
+Status Machine::Install(const std::function<Status()>& swap) {
+  // The old tree must not touch files of the new one, which stands at the same path. Who reads from
+  // it still may.
+  db()->StopBackgroundWork();
+  SIS_RETURN_IF_ERROR(swap());
+  SIS_ASSIGN_OR_RETURN(std::shared_ptr<DB> fresh, OpenTree());
+  MutexLock lock(mu_);
+  db_.swap(fresh);
+  return OkStatus();
 }
 
 void Machine::SetReadyCallback(std::function<void()> on_ready) {
@@ -105,7 +133,7 @@ void Machine::SetReadyCallback(std::function<void()> on_ready) {
 }
 
 void Machine::ReviewPressure() {
-  const DbStats stats = db_->stats();
+  const DbStats stats = this->stats();
   const double level0 = (static_cast<double>(stats.levels[0].files) - kCalmLevel0) / kPressedLevel0;
   const double waiting =
       static_cast<double>(stats.immutable_memtables) /

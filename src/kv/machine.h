@@ -48,23 +48,30 @@ class Machine final : public node::StateMachine, private EventListener {
   StatusOr<ReadOutcome> Read(std::string_view key);
 
   // The last applied index.
-  Index revision() const { return Index(db_->last_written().sequence); }
+  Index revision() const { return Index(db()->last_written().sequence); }
 
-  DbStats stats() const { return db_->stats(); }
-  DB& db() { return *db_; }
+  // The tree as it is now; another one takes its place when a snapshot is installed.
+  std::shared_ptr<DB> db() const {
+    MutexLock lock(mu_);
+    return db_;
+  }
+  DbStats stats() const { return db()->stats(); }
 
   // node::StateMachine.
   LogPosition durable() const override;
   Status Apply(std::span<const node::Command> commands, std::vector<std::string>* results) override;
-  bool ReadyToApply() const override { return !db_->WriteStalled(); }
+  StatusOr<LogPosition> Checkpoint(const std::string& directory) override;
+  Status Install(const std::function<Status()>& swap) override;
+  bool ReadyToApply() const override { return !db()->WriteStalled(); }
   void SetReadyCallback(std::function<void()> on_ready) override;
   double Pressure() const override { return pressure_.load(std::memory_order_relaxed); }
 
  private:
   explicit Machine(MachineOptions options) : options_(std::move(options)) {}
 
-  StatusOr<CommandResult> Decide(const Command& command, LogPosition position, WriteBatch* batch);
-  StatusOr<std::optional<VersionedValue>> Find(const std::string& tree_key, uint64_t sequence);
+  StatusOr<std::unique_ptr<DB>> OpenTree();
+  StatusOr<CommandResult> Decide(DB& db, const Command& command, LogPosition position,
+                                 WriteBatch* batch);
   void ReviewPressure();
 
   // EventListener.
@@ -73,7 +80,6 @@ class Machine final : public node::StateMachine, private EventListener {
   void OnBackgroundError(const Status& status) override;
 
   const MachineOptions options_;
-  std::unique_ptr<DB> db_;
 
   // Owned by the apply actor.
   uint64_t applied_since_review_ = 0;
@@ -81,7 +87,9 @@ class Machine final : public node::StateMachine, private EventListener {
 
   std::atomic<double> pressure_{0};
 
-  Mutex mu_;
+  mutable Mutex mu_;
+  std::shared_ptr<DB> db_
+      SIS_GUARDED_BY(mu_);  // Another one after Install; readers keep theirs alive.
   std::function<void()> on_ready_ SIS_GUARDED_BY(mu_);
 };
 

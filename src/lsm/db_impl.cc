@@ -24,7 +24,9 @@ DbImpl::DbImpl(const Options& options, std::string directory)
   compaction_actor_ = executor.CreateActor({.name = "lsm-compact"});
 }
 
-DbImpl::~DbImpl() {
+DbImpl::~DbImpl() { StopBackgroundWork(); }
+
+void DbImpl::StopBackgroundWork() {
   stopping_ = true;
   compaction_actor_->Stop();
   flush_actor_->Stop();

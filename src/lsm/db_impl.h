@@ -57,6 +57,7 @@ class DbImpl final : public DB {
   void ScheduleFlush() override;
   absl::Status CompactAll() override;
   absl::StatusOr<Position> Checkpoint(const std::string& path) override;
+  void StopBackgroundWork() override;
   DbStats stats() const override;
 
  private:

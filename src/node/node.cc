@@ -18,6 +18,9 @@ constexpr Duration kTakeoverStagger = std::chrono::milliseconds(40);
 // fail-over.
 constexpr int kLeaseIdleTicks = 200;
 
+// Between two looks at free space and at checkpoints that nobody asks for.
+constexpr int kHousekeepingTicks = 40;
+
 // A promise of N ticks lasts at least N - 1 tick intervals of the follower's clock (the first tick
 // may come at once). A tenth is the bound on how much faster its clock may run than the leader's.
 Duration LeaseDuration(const NodeOptions& options) {
@@ -27,7 +30,10 @@ Duration LeaseDuration(const NodeOptions& options) {
 }  // namespace
 
 Node::Impl::Impl(NodeOptions options)
-    : options_(std::move(options)), lease_duration_(LeaseDuration(options_)) {}
+    : options_(std::move(options)),
+      lease_duration_(LeaseDuration(options_)),
+      // An answer to an earlier life of this process must not be taken for one to this life.
+      next_id_(Rng(options_.seed ^ 0x6964).Next() >> 1) {}
 
 sisyphus::Status Node::Impl::Open(TransportHandler* handler) {
   SIS_CHECK(options_.election_ticks > options_.heartbeat_ticks && options_.heartbeat_ticks > 0,
@@ -37,10 +43,12 @@ sisyphus::Status Node::Impl::Open(TransportHandler* handler) {
   log_options.segment_bytes = options_.log_segment_bytes;
   log_options.applied = options_.state_machine->durable();
   log_options.initial_membership = options_.initial_membership;
+  log_options.installed = options_.installed_snapshot;
   raft::RestoredState restored;
   SIS_ASSIGN_OR_RETURN(log_, RaftLog::Open(*options_.file_system, log_options, &restored));
   applied_ = options_.state_machine->durable();
   log_bytes_ = log_->size_bytes();
+  CheckFreeSpace();
 
   raft::Config config;
   config.id = options_.id;
@@ -53,6 +61,8 @@ sisyphus::Status Node::Impl::Open(TransportHandler* handler) {
   log_actor_ = options_.executor->CreateActor({.name = "log"});
   log_reader_ = options_.executor->CreateActor({.name = "log-read"});
   apply_ = options_.executor->CreateActor({.name = "apply"});
+  snapshot_ = options_.executor->CreateActor({.name = "snapshot"});
+  SIS_RETURN_IF_ERROR(OpenSnapshots());
   options_.state_machine->SetReadyCallback([this] { apply_->Post([this] { ApplyQueued(); }); });
   PublishView();
   PublishStatus();
@@ -87,8 +97,20 @@ void Node::Impl::OnTick() {
     core_->WantLease(false);
   }
   FinishTransfers();
+  ConsiderCompaction();
+  if (++housekeeping_ticks_ >= kHousekeepingTicks) {
+    housekeeping_ticks_ = 0;
+    SnapshotTask([this] { return sender_->Expire(); });
+    log_reader_->Post([this] { CheckFreeSpace(); });
+  }
   PublishStatus();
   SchedulePump();
+}
+
+void Node::Impl::CheckFreeSpace() {
+  const StatusOr<uint64_t> free = options_.file_system->FreeSpace(options_.log_directory);
+  if (free.ok())
+    free_bytes_ = *free;  // Otherwise the next write of the log will say what is wrong.
 }
 
 void Node::Impl::OnMessages(NodeId from, std::vector<PeerMessage> messages) {
@@ -111,6 +133,8 @@ void Node::Impl::HandleMessages(NodeId from, std::vector<PeerMessage> messages) 
       HandleReadIndexRequest(from, *read);
     } else if (auto* index = std::get_if<ReadIndexReply>(&message)) {
       HandleReadIndexReply(std::move(*index));
+    } else {
+      HandleSnapshotMessage(from, std::move(message));
     }
   }
   RouteProposals();
@@ -218,9 +242,11 @@ void Node::Impl::PublishStatus() {
   status.progress = core_->progress();
   status.peers = peers_;
   status.log_bytes = log_bytes_;
+  status.free_bytes = free_bytes_;
   status.log_syncs = log_syncs_;
   status.proposals_pending = pending_proposals_;
   status.reads_pending = pending_reads_;
+  status.snapshots_installed = snapshots_installed_;
   status.elections = elections_;
   status.leader_changes = leader_changes_;
   MutexLock lock(status_mu_);
@@ -257,7 +283,8 @@ void Node::Impl::Stop() {
   options_.transport->Stop();
   if (raft_ == nullptr) return;  // Never opened.
   options_.state_machine->SetReadyCallback(nullptr);
-  for (Actor* actor : {raft_.get(), log_actor_.get(), log_reader_.get(), apply_.get()})
+  for (Actor* actor :
+       {raft_.get(), log_actor_.get(), log_reader_.get(), apply_.get(), snapshot_.get()})
     actor->Stop();
   FailEverything();
 }

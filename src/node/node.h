@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,11 +52,25 @@ struct NodeOptions {
   // be added.
   raft::Membership initial_membership;
   uint64_t seed = 0;
+  // Where a snapshot is received (snapshot_files.h) and where checkpoints for others stand. On the
+  // state machine's file system.
+  std::string incoming_directory;
+  std::string snapshot_directory;
+  std::string state_directory;  // The state machine's own, which an accepted snapshot replaces.
+  // What RecoverIncoming answered before the state machine was opened.
+  std::optional<raft::SnapshotMeta> installed_snapshot;
 
   Duration tick = std::chrono::milliseconds(25);
   uint32_t heartbeat_ticks = 2;
   uint32_t election_ticks = 16;
   uint64_t log_segment_bytes = 64 << 20;
+  // Of the log behind the last flushed entry: kept for followers that lag a little, and at the most
+  // for those that lag more.
+  uint64_t log_keep_bytes = 128 << 20;
+  uint64_t log_max_bytes = 1 << 30;
+  // A leader with less free space than this on the log's disk takes no more proposals.
+  uint64_t min_free_bytes = 0;
+  uint64_t snapshot_bytes_per_second = 0;  // That this node asks a leader for; 0: no bound.
   size_t max_uncommitted_bytes = 64 << 20;
   size_t max_pending_proposals = 65'536;  // Waiting for an answer here; beyond, kResourceExhausted.
   size_t max_pending_reads = 65'536;      // Likewise.
@@ -83,9 +98,11 @@ struct NodeStatus {
   std::vector<raft::PeerProgress> progress;  // Leader only.
   std::vector<PeerInfo> peers;  // Connected at some time, with what they said of themselves.
   uint64_t log_bytes = 0;
+  uint64_t free_bytes = 0;  // Of the log's disk, seen within the last second.
   uint64_t log_syncs = 0;
   uint64_t proposals_pending = 0;
   uint64_t reads_pending = 0;
+  uint64_t snapshots_installed = 0;
   uint64_t elections = 0;       // Campaigns begun here.
   uint64_t leader_changes = 0;  // Seen here.
 };

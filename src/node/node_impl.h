@@ -3,6 +3,7 @@
 //   node.cc       lifecycle, the door, ticks, what the world may see
 //   pump.cc       what the core's outputs ask for: send, write, read, apply
 //   proposals.cc  commands: intake, forwarding, waiters
+//   snapshots.cc  compaction of the log, checkpoints sent and received
 //   reads.cc      read-index batches, forwarding, the lease
 #ifndef SISYPHUS_NODE_NODE_IMPL_H_
 #define SISYPHUS_NODE_NODE_IMPL_H_
@@ -19,6 +20,8 @@
 #include "base/mutex.h"
 #include "node/node.h"
 #include "node/raft_log.h"
+#include "node/snapshot_receiver.h"
+#include "node/snapshot_sender.h"
 
 namespace sisyphus::node {
 
@@ -134,6 +137,19 @@ class Node::Impl {
   void ReviewLease(raft::Round lease_round);
   void DropLease();
 
+  // --- Snapshots (snapshots.cc) ---
+  sisyphus::Status OpenSnapshots();
+  void OfferSnapshot(raft::Message request);  // Raft actor.
+  void SnapshotTask(absl::AnyInvocable<sisyphus::Status()> task);
+  void HandleSnapshotMessage(NodeId from, PeerMessage message);
+  void StepReceived(raft::Message request);
+  void ForgetReplaced();
+  void InstallSnapshot();  // Apply actor.
+  void OnInstalled(const raft::SnapshotMeta& meta);
+  void ConsiderCompaction();
+  void CheckFreeSpace();  // Log reader.
+  void CompactLog(Index point);
+
   // Immutable.
   const NodeOptions options_;
   const Duration lease_duration_;
@@ -154,7 +170,7 @@ class Node::Impl {
   bool delay_served_ = false;   // it has, and the next batch goes without delay.
   std::map<Index, Proposal> waiters_;  // Proposed here, not yet handed over for applying.
   std::map<uint64_t, Forward> forwards_;
-  uint64_t next_id_ = 1;  // Of forwards, read requests and read contexts.
+  uint64_t next_id_;  // Of forwards, read requests and read contexts.
   MonotonicTime earliest_proposal_deadline_ = MonotonicTime::max();
   std::map<uint64_t, ReadBatch> read_batches_;  // By context, waiting for the core.
   std::vector<PendingRead> follower_reads_;     // Waiting for a request to the leader to be free.
@@ -188,8 +204,21 @@ class Node::Impl {
   // index of each.
   std::deque<std::pair<uint64_t, Index>> entry_writes_;
 
+  // Owned by the raft actor.
+  std::optional<raft::SnapshotMeta>
+      installing_;                 // Accepted by the core; not yet what the state machine is.
+  uint64_t installing_write_ = 0;  // The write that makes the log forget what it replaces.
+  uint64_t snapshots_installed_ = 0;
+  bool compacting_ = false;
+  Index compaction_checked_;  // The durable index at the last look.
+  int housekeeping_ticks_ = 0;
+
   // Owned by the log actor.
   std::unique_ptr<RaftLog> log_;
+
+  // Owned by the snapshot actor.
+  std::unique_ptr<SnapshotSender> sender_;
+  std::unique_ptr<SnapshotReceiver> receiver_;
 
   // Owned by the apply actor.
   std::deque<ApplyJob> apply_jobs_;
@@ -209,6 +238,7 @@ class Node::Impl {
   std::atomic<size_t> pending_reads_{0};
   std::atomic<uint64_t> log_syncs_{0};
   std::atomic<uint64_t> log_bytes_{0};
+  std::atomic<uint64_t> free_bytes_{0};
 
   mutable Mutex status_mu_;
   NodeStatus status_ SIS_GUARDED_BY(status_mu_);
@@ -218,6 +248,7 @@ class Node::Impl {
   std::unique_ptr<Actor> log_actor_;
   std::unique_ptr<Actor> log_reader_;
   std::unique_ptr<Actor> apply_;
+  std::unique_ptr<Actor> snapshot_;
 };
 
 }  // namespace sisyphus::node

@@ -18,6 +18,10 @@ constexpr Duration kPressureUnit = std::chrono::milliseconds(10);
 
 Status NoLeader() { return MakeStatus(StatusCode::kUnavailable, "no leader is known"); }
 
+Status NoSpace() {
+  return MakeStatus(StatusCode::kOutOfRange, "the leader's disk is nearly full: free some space");
+}
+
 Status OutcomeUnknown() {
   return MakeStatus(StatusCode::kDeadlineExceeded,
                     "no answer in time: the write may or may not take effect");
@@ -99,6 +103,8 @@ void Node::Impl::RouteProposals() {
   const NodeId leader = core_->leader();
   if (failed_ || leader == kNoNode) {
     for (Proposal& p : std::exchange(open_batch_, {})) Answer(std::move(p), NoLeader());
+  } else if (leader == options_.id && free_bytes_ < options_.min_free_bytes) {
+    for (Proposal& p : std::exchange(open_batch_, {})) Answer(std::move(p), NoSpace());
   } else if (leader == options_.id) {
     ProposeBatch();
   } else {

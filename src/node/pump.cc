@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "node/node_impl.h"
+#include "node/snapshot_files.h"
 
 namespace sisyphus::node {
 
@@ -30,10 +31,16 @@ void Node::Impl::Pump() {
     const size_t under_way = committed_bytes_ + applying_bytes_;
     raft::Output out =
         core_->TakeOutput(kApplyBudgetBytes > under_way ? kApplyBudgetBytes - under_way : 0);
-    SIS_CHECK(!out.snapshot_to_install, "no log is compacted, so no snapshot travels");
     // Before a peer or a waiting read can learn of a new commit index: a lease read compares with
     // it.
     PublishView();
+    if (out.snapshot_to_install) {
+      SIS_CHECK(out.write.snapshot == out.snapshot_to_install,
+                "a snapshot is installed with the write that names it");
+      installing_ = std::move(out.snapshot_to_install);
+      installing_write_ = out.write.id;
+      ForgetReplaced();
+    }
     NoteRounds(out.messages);
     SendMessages(std::move(out.messages));
     if (!out.write.empty()) QueueWrite(std::move(out.write));
@@ -54,6 +61,10 @@ void Node::Impl::Pump() {
 void Node::Impl::SendMessages(std::vector<raft::Message> messages) {
   Outbox outbox;
   for (raft::Message& message : messages) {
+    if (std::holds_alternative<raft::SnapshotRequest>(message.body)) {
+      OfferSnapshot(std::move(message));
+      continue;
+    }
     const NodeId to = message.to;
     outbox[to].emplace_back(std::move(message));
   }
@@ -106,7 +117,14 @@ void Node::Impl::WriteQueued() {
     write_scheduled_ = false;
     writes.swap(queued_writes_);
   }
-  const sisyphus::Status status = log_->Write(writes);
+  sisyphus::Status status = OkStatus();
+  for (const raft::DiskWrite& write : writes) {
+    // From here on a restart becomes the snapshot, so the log may forget what it replaces.
+    if (write.snapshot && status.ok()) {
+      status = CommitIncoming(*options_.file_system, options_.incoming_directory, *write.snapshot);
+    }
+  }
+  if (status.ok()) status = log_->Write(writes);
   if (!status.ok()) {
     raft_->Post([this, status] { Fatal(status); });
     return;
@@ -131,6 +149,7 @@ void Node::Impl::OnPersisted(const std::vector<uint64_t>& write_ids) {
   for (const uint64_t id : write_ids) {
     core_->Persisted(id);
     if (!entry_writes_.empty() && entry_writes_.front().first == id) entry_writes_.pop_front();
+    if (installing_ && id == installing_write_) apply_->Post([this] { InstallSnapshot(); });
   }
   RouteProposals();
   SchedulePump();

@@ -89,7 +89,13 @@ class RaftLog::Recovery {
                             ToString(log_.base_.last.index.Next()) + " are missing");
     }
     const Index last = log_.base_.last.index + log_.locations_.size();
-    if (last < applied_) {
+    if (applied_ < log_.base_.last.index) {
+      return MakeStatus(StatusCode::kDataLoss,
+                        log_.options_.directory + ": the log begins behind index " +
+                            ToString(log_.base_.last.index) + ", but the tables end at index " +
+                            ToString(applied_) + ": table files are missing or damaged");
+    }
+    if (last < applied_ && !log_.options_.installed) {
       return MakeStatus(StatusCode::kDataLoss, log_.options_.directory +
                                                    ": the log ends at index " + ToString(last) +
                                                    ", but the tables hold index " +
@@ -103,14 +109,13 @@ class RaftLog::Recovery {
                                                  : log_.base_.last.term;
     if (last_term > state.hard_state.term)
       state.hard_state = {last_term, kNoNode, state.hard_state.commit};
-    state.hard_state.commit =
-        std::clamp(state.hard_state.commit, std::max(applied_, log_.base_.last.index), last);
+    state.hard_state.commit = std::min(std::max(state.hard_state.commit, applied_), last);
     state.base = log_.base_;
     state.term_runs = std::move(term_runs_);
     state.memberships = std::move(memberships_);
     state.entries = {std::make_move_iterator(entries_.begin()),
                      std::make_move_iterator(entries_.end())};
-    state.applied = std::max(applied_, log_.base_.last.index);
+    state.applied = applied_;
     return state;
   }
 
@@ -239,7 +244,25 @@ StatusOr<std::unique_ptr<RaftLog>> RaftLog::Open(FileSystem& fs, const Options& 
                                         return log->Preamble();
                                       }));
   SIS_ASSIGN_OR_RETURN(*restored, recovery.Finish());
+  SIS_RETURN_IF_ERROR(log->AdoptInstalled(restored));
   return log;
+}
+
+// A crash came between the snapshot's acceptance and the log's record of it.
+Status RaftLog::AdoptInstalled(raft::RestoredState* restored) {
+  if (!options_.installed || base_.last.index >= options_.installed->last.index) return OkStatus();
+  raft::DiskWrite write;
+  write.snapshot = options_.installed;
+  SIS_RETURN_IF_ERROR(Write({&write, 1}));
+  raft::RestoredState fresh;
+  fresh.hard_state = restored->hard_state;
+  fresh.hard_state.term = std::max(fresh.hard_state.term, base_.last.term);
+  if (fresh.hard_state.term != restored->hard_state.term) fresh.hard_state.vote = kNoNode;
+  fresh.hard_state.commit = base_.last.index;
+  fresh.base = base_;
+  fresh.applied = base_.last.index;
+  *restored = std::move(fresh);
+  return OkStatus();
 }
 
 std::vector<wal::Record> RaftLog::Preamble() {
@@ -301,9 +324,9 @@ Status RaftLog::Write(std::span<const raft::DiskWrite> writes) {
 
 Status RaftLog::Compact(const raft::SnapshotMeta& base) {
   const Index old = base_.last.index;
-  SIS_CHECK(base.last.index >= old && base.last.index <= old + locations_.size(),
-            "compacting what the log holds");
-  if (base.last.index == old) return OkStatus();
+  if (base.last.index <= old) return OkStatus();  // A snapshot has taken its place.
+  SIS_CHECK(base.last.index <= old + locations_.size(), "compacting what the log holds");
+
   const std::string bytes = EncodeBase(base, /*keep=*/true);
   const wal::Record record{kBase, bytes, {}};
   std::vector<wal::RecordLocation> ignored;
@@ -313,6 +336,19 @@ Status RaftLog::Compact(const raft::SnapshotMeta& base) {
   base_ = base;
   const uint64_t oldest = locations_.empty() ? log_->current_segment() : locations_.front().segment;
   return log_->DropSegmentsBefore(oldest);
+}
+
+Index RaftLog::CompactionPoint(Index limit, uint64_t keep_bytes) const {
+  const Index base = base_.last.index;
+  const uint64_t keep_segments = std::max<uint64_t>(1, keep_bytes / options_.segment_bytes);
+  if (log_->current_segment() < keep_segments) return base;
+  const uint64_t first_kept = log_->current_segment() - keep_segments + 1;
+  // Later entries stand in later segments: what replaces an entry replaces all behind it too.
+  const auto end =
+      std::partition_point(locations_.begin(), locations_.end(),
+                           [&](const wal::RecordLocation& l) { return l.segment < first_kept; });
+  const Index point = base + static_cast<uint64_t>(end - locations_.begin());
+  return std::max(base, std::min(point, limit));
 }
 
 StatusOr<std::vector<wal::RecordLocation>> RaftLog::Locate(Index first, Index last,

@@ -1,24 +1,29 @@
 // RaftLog: the replicated log and Raft's hard state on the disk, as records of a wal::Log.
 //
-// Record types and bytes (integers little-endian, fixed width; the record's own framing and
-// checksum are wal's):
-//   1 entry       index u64 | term u64 | type u8 | payload. Replaces whatever stood at its index
-//   and behind. 2 hard state  term u64 | vote u64 | commit u64 3 base        index u64 | term u64 |
-//   keep u8 | membership (raft::EncodeMembership)
+// Records, by type (integers little-endian, fixed width; framing and checksum are wal's):
+//
+//   1 entry       index u64 | term u64 | type u8 | payload
+//                 Replaces whatever stood at its index and behind.
+//   2 hard state  term u64 | vote u64 | commit u64
+//   3 base        index u64 | term u64 | keep u8 | membership (raft::EncodeMembership)
 //                 The log begins after this position. keep = 0: all entries before this record are
 //                 gone (a snapshot took their place); keep = 1: only those up to the position are.
+//
 // A segment begins with a base (keep = 1) and a hard state, so that the segments before it can go.
 //
 // Guarantees: when Write has answered OK, all of it is found by the next Open, in order. After an
-// error nothing more is taken: the process must end. Threads: Write, Compact and Locate on the log
-// actor; ReadEntries on any thread. Not here: which entries to write or keep (raft::Core), when to
-// compact (Node).
+// error nothing more is taken: the process must end.
+//
+// Threads: Write, Compact and Locate on the log actor; ReadEntries on any thread.
+//
+// Not here: which entries to write or keep (raft::Core), when to compact (Node).
 #ifndef SISYPHUS_NODE_RAFT_LOG_H_
 #define SISYPHUS_NODE_RAFT_LOG_H_
 
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +46,8 @@ class RaftLog {
     LogPosition applied;
     // Of a log that does not exist yet.
     raft::Membership initial_membership;
+    // A snapshot that the state machine has become, while the log may not know of it yet.
+    std::optional<raft::SnapshotMeta> installed;
   };
 
   // Recovers the log; `restored` becomes what raft::Core starts from.
@@ -55,6 +62,10 @@ class RaftLog {
   // Moves the base up to `base` and deletes the segments that hold nothing else. Requires:
   // base.last is in the log.
   Status Compact(const raft::SnapshotMeta& base);
+
+  // The last index that a compaction should take in: it ends a segment, is not above `limit`, and
+  // leaves about `keep_bytes` of log behind it. The present base when nothing is to be gained.
+  Index CompactionPoint(Index limit, uint64_t keep_bytes) const;
 
   // Where the entries from `first` to `last` stand: at least one, no more than `max_bytes` in all
   // otherwise. kNotFound: the log no longer begins at or before `first`.
@@ -74,6 +85,7 @@ class RaftLog {
   Status AppendRecords(std::span<const wal::Record> records,
                        std::vector<wal::RecordLocation>* locations);
   std::vector<wal::Record> Preamble();
+  Status AdoptInstalled(raft::RestoredState* restored);
   void PutEntryLocation(Index index, const wal::RecordLocation& location);
 
   const Options options_;

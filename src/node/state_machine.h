@@ -33,6 +33,14 @@ class StateMachine {
   // actor only.
   virtual Status Apply(std::span<const Command> commands, std::vector<std::string>* results) = 0;
 
+  // Makes `directory` (which must not exist) a copy of the state at durable(), synced, and answers
+  // that position. Any thread but the apply actor, beside it.
+  virtual StatusOr<LogPosition> Checkpoint(const std::string& directory) = 0;
+
+  // Becomes the checkpoint that `swap` puts in the place of the state machine's own directory:
+  // closes what it has open there, calls `swap`, opens it again. Apply actor.
+  virtual Status Install(const std::function<Status()>& swap) = 0;
+
   // False while memtables wait for their flush: Apply is not called until `on_ready` (given to
   // OnReady) has run. Any thread.
   virtual bool ReadyToApply() const = 0;

@@ -47,8 +47,37 @@ struct ReadIndexReply {
   Index index;
 };
 
+// A checkpoint that travels (snapshot_sender.h, snapshot_receiver.h): what is offered, and what the
+// receiver pulls of it.
+struct SnapshotFile {
+  std::string name;
+  uint64_t size_bytes = 0;
+};
+struct SnapshotOffer {
+  raft::Message
+      request;  // A raft::SnapshotRequest: stepped by the receiver once it has every file.
+  uint64_t snapshot_id = 0;
+  std::vector<SnapshotFile> files;
+};
+struct SnapshotChunkRequest {
+  uint64_t snapshot_id = 0;
+  uint32_t file = 0;  // Of SnapshotOffer::files.
+  uint64_t offset = 0;
+  uint32_t max_bytes = 0;
+  bool done = false;  // Nothing is asked for: the receiver has everything.
+};
+struct SnapshotChunk {
+  uint64_t snapshot_id = 0;
+  uint32_t file = 0;
+  uint64_t offset = 0;
+  raft::Payload data;
+  uint64_t checksum = 0;  // XXH3 of `data`.
+  Status status;          // kNotFound: the snapshot is gone.
+};
+
 using PeerMessage =
-    std::variant<raft::Message, ForwardedProposal, ProposalReply, ReadIndexRequest, ReadIndexReply>;
+    std::variant<raft::Message, ForwardedProposal, ProposalReply, ReadIndexRequest, ReadIndexReply,
+                 SnapshotOffer, SnapshotChunkRequest, SnapshotChunk>;
 
 // What a peer says of itself when a connection is made.
 struct PeerInfo {

@@ -37,5 +37,6 @@ NodeId Core::leader() const { return impl_->leader(); }
 Index Core::commit() const { return impl_->commit(); }
 std::vector<PeerProgress> Core::progress() const { return impl_->progress(); }
 std::optional<Term> Core::TermAt(Index index) const { return impl_->TermAt(index); }
+Membership Core::MembershipAt(Index index) const { return impl_->MembershipAt(index); }
 
 }  // namespace sisyphus::raft

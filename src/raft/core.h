@@ -235,6 +235,9 @@ class Core {
   // The term of the entry at `index`, when the log still knows it. For checkers and snapshots.
   std::optional<Term> TermAt(Index index) const;
 
+  // The configuration that holds at `index`. Requires: the base <= index <= the last entry.
+  Membership MembershipAt(Index index) const;
+
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;

@@ -42,7 +42,7 @@ Core::Impl::Impl(const Config& config, Rng rng, RestoredState restored)
   SIS_CHECK(config.heartbeat_ticks > 0 && config.election_ticks > config.heartbeat_ticks,
             "the election timeout must exceed the heartbeat interval");
   memberships_.push_back({restored.base.last.index, restored.base.membership});
-  for (MembershipAt& at : restored.memberships) {
+  for (DatedMembership& at : restored.memberships) {
     if (at.index > membership_index()) memberships_.push_back(std::move(at));
   }
   for (const Entry& entry : restored.entries) {

@@ -54,9 +54,10 @@ class Core::Impl {
   NodeId leader() const { return leader_; }
   Index commit() const { return commit_; }
   std::optional<Term> TermAt(Index index) const { return log_.TermAt(index); }
+  Membership MembershipAt(Index index) const { return MembershipAtIndex(index).membership; }
 
  private:
-  using MembershipAt = RestoredState::MembershipAt;
+  using DatedMembership = RestoredState::MembershipAt;
 
   // --- core_impl.cc ---
 
@@ -129,7 +130,7 @@ class Core::Impl {
 
   const Membership& membership() const { return memberships_.back().membership; }
   Index membership_index() const { return memberships_.back().index; }
-  const MembershipAt& MembershipAtIndex(Index index) const;
+  const DatedMembership& MembershipAtIndex(Index index) const;
   // Makes progress_ hold every member beside this one, and while a change is not committed those
   // that it removes, so that they learn of it.
   void SyncProgress();
@@ -150,7 +151,8 @@ class Core::Impl {
   Term term_;
   NodeId vote_;
   LogView log_;
-  std::vector<MembershipAt> memberships_;  // By index; the first holds at the base, the last now.
+  std::vector<DatedMembership>
+      memberships_;  // By index; the first holds at the base, the last now.
   Index commit_;
   Index applied_;
   Index handed_out_;  // The last entry that went out in `committed`, or that a snapshot stands for.

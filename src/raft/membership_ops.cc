@@ -29,7 +29,7 @@ StatusOr<LogPosition> Core::Impl::ProposeMembership(const MembershipChange& chan
 
 const RestoredState::MembershipAt& Core::Impl::MembershipAtIndex(Index index) const {
   auto it = std::upper_bound(memberships_.begin(), memberships_.end(), index,
-                             [](Index i, const MembershipAt& at) { return i < at.index; });
+                             [](Index i, const DatedMembership& at) { return i < at.index; });
   SIS_CHECK(it != memberships_.begin(), "no membership known that far back");
   return *std::prev(it);
 }

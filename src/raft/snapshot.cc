@@ -82,7 +82,7 @@ void Core::Impl::LogCompacted(Index index) {
   if (index <= log_.base().index) return;
   log_.CompactTo(index);
   const Index keep = MembershipAtIndex(index).index;
-  std::erase_if(memberships_, [keep](const MembershipAt& at) { return at.index < keep; });
+  std::erase_if(memberships_, [keep](const DatedMembership& at) { return at.index < keep; });
 }
 
 }  // namespace sisyphus::raft

@@ -102,6 +102,20 @@ void AddTuningFlags(CLI::App* app, Config* config, Flags* flags) {
   add("--log-segment-bytes", config->log_segment_bytes, "of one file of the Raft log",
       "SISYPHUS_LOG_SEGMENT_BYTES")
       ->check(CLI::Range(uint64_t{1} << 20, uint64_t{1} << 30));
+  add("--log-keep-bytes", config->log_keep_bytes,
+      "of flushed log kept for followers that lag a little", "SISYPHUS_LOG_KEEP_BYTES")
+      ->check(CLI::Range(uint64_t{1} << 20, uint64_t{1} << 40));
+  add("--log-max-bytes", config->log_max_bytes,
+      "of flushed log kept at the most, however far a follower lags", "SISYPHUS_LOG_MAX_BYTES")
+      ->check(CLI::Range(uint64_t{1} << 20, uint64_t{1} << 40));
+  add("--min-free-bytes", config->min_free_bytes,
+      "left on the disk when this node, leading, begins to refuse writes",
+      "SISYPHUS_MIN_FREE_BYTES")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 50));
+  add("--snapshot-bytes-per-second", config->snapshot_bytes_per_second,
+      "asked of a leader while this node receives a snapshot; 0: no bound",
+      "SISYPHUS_SNAPSHOT_BYTES_PER_SECOND")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 40));
   add("--max-key-bytes", config->limits.max_key_bytes, "longest key", "SISYPHUS_MAX_KEY_BYTES")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
   add("--max-value-bytes", config->limits.max_value_bytes, "longest value",

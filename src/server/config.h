@@ -34,6 +34,10 @@ struct Config {
   uint64_t memtable_bytes = 64 << 20;
   uint64_t block_cache_bytes = 256 << 20;
   uint64_t log_segment_bytes = 64 << 20;
+  uint64_t log_keep_bytes = 128 << 20;
+  uint64_t log_max_bytes = 1 << 30;
+  uint64_t min_free_bytes = 256 << 20;
+  uint64_t snapshot_bytes_per_second = 0;
 };
 
 // What came out of the command line.

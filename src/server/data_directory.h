@@ -1,6 +1,7 @@
 // DataDirectory: the directory of one node: who it belongs to, and that one process uses it.
 //
-// Files: DATA/LOCK (held while the process lives), DATA/IDENTITY, DATA/log/, DATA/db/. IDENTITY is
+// Files: DATA/LOCK (held while the process lives), DATA/IDENTITY, DATA/log/, DATA/db/,
+// DATA/incoming/ (a snapshot being received), DATA/snapshots/ (checkpoints being sent). IDENTITY is
 // text, four lines:
 //   sisyphusdb data directory
 //   format 1
@@ -33,6 +34,8 @@ class DataDirectory {
   const std::string& cluster_id() const { return cluster_id_; }
   std::string log_path() const { return path_ + "/log"; }
   std::string db_path() const { return path_ + "/db"; }
+  std::string incoming_path() const { return path_ + "/incoming"; }
+  std::string snapshot_path() const { return path_ + "/snapshots"; }
 
  private:
   std::string path_;

@@ -75,6 +75,9 @@ void AddRaft(const node::NodeStatus& status, const Labels& node_label, Families*
         ToDouble(core.last.value()));
   gauge("sisyphus_raft_log_bytes", "Bytes of this node's Raft log on disk.",
         ToDouble(status.log_bytes));
+  gauge("sisyphus_disk_free_bytes", "Free on the disk of the log.", ToDouble(status.free_bytes));
+  counter("sisyphus_snapshots_installed_total", "Snapshots that replaced this node's state.",
+          ToDouble(status.snapshots_installed));
   counter("sisyphus_raft_log_syncs_total", "Syncs of the Raft log.", ToDouble(status.log_syncs));
   counter("sisyphus_raft_elections_total", "Elections begun by this node.",
           ToDouble(status.elections));
@@ -174,7 +177,7 @@ std::string RenderMetrics(const MetricsSources& sources) {
   Families families;
   AddRaft(sources.node->Status(), node_label, &families);
   AddEngine(sources.machine->stats(), node_label, &families);
-  AddHttp(sources.api->stats(), &families);
+  if (sources.api != nullptr) AddHttp(sources.api->stats(), &families);
   return families.Text();
 }
 

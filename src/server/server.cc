@@ -3,7 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <condition_variable>
+#include <atomic>
 #include <optional>
 #include <utility>
 
@@ -16,6 +16,7 @@
 #include "kv/machine.h"
 #include "kv/store.h"
 #include "node/node.h"
+#include "node/snapshot_files.h"
 #include "server/data_directory.h"
 #include "server/metrics.h"
 #include "server/version.h"
@@ -89,11 +90,14 @@ class Server::Impl {
 
   // In the order of their making; destroyed the other way round.
   std::optional<DataDirectory> directory_;
+  std::optional<raft::SnapshotMeta> installed_;  // By a swap that a crash interrupted.
   std::unique_ptr<kv::Machine> machine_;
   std::unique_ptr<transport::GrpcTransport> transport_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<kv::Store> store_;
   std::unique_ptr<api::Server> api_;
+  // What /metrics reads: a request may come before Start has returned.
+  std::atomic<const api::Server*> serving_{nullptr};
 };
 
 Status Server::Impl::Start() {
@@ -101,6 +105,9 @@ Status Server::Impl::Start() {
                        DataDirectory::Open(PosixFileSystem(), config_.data_dir, config_.id,
                                            ClusterId(config_), Hex(OsEntropy())));
   directory_.emplace(std::move(directory));
+  SIS_ASSIGN_OR_RETURN(
+      installed_,
+      node::RecoverIncoming(PosixFileSystem(), directory_->incoming_path(), directory_->db_path()));
   SIS_RETURN_IF_ERROR(OpenEngine());
   SIS_RETURN_IF_ERROR(OpenTransport());
   SIS_RETURN_IF_ERROR(StartNode());
@@ -140,6 +147,14 @@ Status Server::Impl::StartNode() {
   node::NodeOptions options;
   options.id = config_.id;
   options.log_directory = directory_->log_path();
+  options.incoming_directory = directory_->incoming_path();
+  options.snapshot_directory = directory_->snapshot_path();
+  options.state_directory = directory_->db_path();
+  options.installed_snapshot = installed_;
+  options.log_keep_bytes = config_.log_keep_bytes;
+  options.min_free_bytes = config_.min_free_bytes;
+  options.log_max_bytes = config_.log_max_bytes;
+  options.snapshot_bytes_per_second = config_.snapshot_bytes_per_second;
   options.initial_membership = FoundingMembership(config_, transport_->address());
   options.seed = OsEntropy();
   // Two ticks a heartbeat: fine enough for the timeouts, and few enough wake-ups.
@@ -171,11 +186,12 @@ Status Server::Impl::StartApi() {
   options.node = node_.get();
   options.clock = &RealClock();
   options.render_metrics = [this] {
-    return RenderMetrics({config_.id, node_.get(), machine_.get(), api_.get()});
+    return RenderMetrics({config_.id, node_.get(), machine_.get(), serving_.load()});
   };
   options.version = kVersion;
   options.advertised_http = config_.advertise_http;
   SIS_ASSIGN_OR_RETURN(api_, api::Server::Start(std::move(options)));
+  serving_ = api_.get();
   return OkStatus();
 }
 

@@ -88,11 +88,14 @@ void Encode(const raft::HeartbeatReply& in, peer::Message* out) {
   body->set_lease(in.lease);
 }
 
-void Encode(const raft::SnapshotRequest& in, peer::Message* out) {
-  peer::SnapshotRequest* body = out->mutable_snapshot_request();
+void EncodeSnapshotRequest(const raft::SnapshotRequest& in, peer::SnapshotRequest* body) {
   body->set_last_index(in.meta.last.index.value());
   body->set_last_term(in.meta.last.term.value());
   body->set_membership(raft::EncodeMembership(in.meta.membership));
+}
+
+void Encode(const raft::SnapshotRequest& in, peer::Message* out) {
+  EncodeSnapshotRequest(in, out->mutable_snapshot_request());
 }
 
 void Encode(const raft::SnapshotReply& in, peer::Message* out) {
@@ -137,6 +140,39 @@ void Encode(const node::ReadIndexReply& in, peer::Message* out) {
   body->set_id(in.id);
   EncodeStatus(in.status, body);
   body->set_index(in.index.value());
+}
+
+void Encode(const node::SnapshotOffer& in, peer::Message* out) {
+  const auto* request = std::get_if<raft::SnapshotRequest>(&in.request.body);
+  SIS_CHECK(request != nullptr, "an offer answers a SnapshotRequest");
+  out->set_term(in.request.term.value());
+  peer::SnapshotOffer* body = out->mutable_snapshot_offer();
+  EncodeSnapshotRequest(*request, body->mutable_request());
+  body->set_snapshot_id(in.snapshot_id);
+  for (const node::SnapshotFile& file : in.files) {
+    peer::SnapshotFile* wire = body->add_files();
+    wire->set_name(file.name);
+    wire->set_size_bytes(file.size_bytes);
+  }
+}
+
+void Encode(const node::SnapshotChunkRequest& in, peer::Message* out) {
+  peer::SnapshotChunkRequest* body = out->mutable_snapshot_chunk_request();
+  body->set_snapshot_id(in.snapshot_id);
+  body->set_file(in.file);
+  body->set_offset(in.offset);
+  body->set_max_bytes(in.max_bytes);
+  body->set_done(in.done);
+}
+
+void Encode(const node::SnapshotChunk& in, peer::Message* out) {
+  peer::SnapshotChunk* body = out->mutable_snapshot_chunk();
+  body->set_snapshot_id(in.snapshot_id);
+  body->set_file(in.file);
+  body->set_offset(in.offset);
+  body->set_data(*in.data);
+  body->set_checksum(in.checksum);
+  EncodeStatus(in.status, body);
 }
 
 // --- Decoding: every function answers a valid value or says what is wrong ---
@@ -201,7 +237,7 @@ StatusOr<raft::MessageBody> Decode(const peer::HeartbeatRequest& in) {
   return raft::HeartbeatRequest{.commit = commit, .round = in.round(), .lease = in.lease()};
 }
 
-StatusOr<raft::MessageBody> Decode(const peer::SnapshotRequest& in) {
+StatusOr<raft::SnapshotRequest> Decode(const peer::SnapshotRequest& in) {
   raft::SnapshotRequest out;
   SIS_ASSIGN_OR_RETURN(out.meta.last, DecodePosition(in.last_index(), in.last_term()));
   StatusOr<raft::Membership> membership = raft::DecodeMembership(in.membership());
@@ -230,8 +266,10 @@ StatusOr<raft::MessageBody> DecodeRaftBody(peer::Message* in) {
     case peer::Message::kHeartbeatReply:
       return raft::HeartbeatReply{.round = in->heartbeat_reply().round(),
                                   .lease = in->heartbeat_reply().lease()};
-    case peer::Message::kSnapshotRequest:
-      return Decode(in->snapshot_request());
+    case peer::Message::kSnapshotRequest: {
+      SIS_ASSIGN_OR_RETURN(raft::SnapshotRequest request, Decode(in->snapshot_request()));
+      return request;
+    }
     case peer::Message::kSnapshotReply:
       return Decode(in->snapshot_reply());
     case peer::Message::kTimeoutNow:
@@ -258,6 +296,36 @@ StatusOr<node::PeerMessage> Decode(const peer::ReadIndexReply& in) {
   return out;
 }
 
+StatusOr<node::PeerMessage> Decode(peer::SnapshotOffer* in, NodeId from, NodeId to, Term term) {
+  node::SnapshotOffer out;
+  SIS_ASSIGN_OR_RETURN(raft::SnapshotRequest request, Decode(in->request()));
+  out.request = {.from = from, .to = to, .term = term, .body = std::move(request)};
+  out.snapshot_id = in->snapshot_id();
+  for (peer::SnapshotFile& file : *in->mutable_files()) {
+    out.files.push_back({std::move(*file.mutable_name()), file.size_bytes()});
+  }
+  return out;
+}
+
+StatusOr<node::PeerMessage> Decode(const peer::SnapshotChunkRequest& in) {
+  return node::SnapshotChunkRequest{.snapshot_id = in.snapshot_id(),
+                                    .file = in.file(),
+                                    .offset = in.offset(),
+                                    .max_bytes = in.max_bytes(),
+                                    .done = in.done()};
+}
+
+StatusOr<node::PeerMessage> Decode(peer::SnapshotChunk* in) {
+  node::SnapshotChunk out;
+  out.snapshot_id = in->snapshot_id();
+  out.file = in->file();
+  out.offset = in->offset();
+  out.data = TakePayload(in->mutable_data());
+  out.checksum = in->checksum();
+  SIS_RETURN_IF_ERROR(DecodeStatus(*in, &out.status));
+  return out;
+}
+
 }  // namespace
 
 size_t SizeBytes(const node::PeerMessage& message) {
@@ -278,6 +346,11 @@ size_t SizeBytes(const node::PeerMessage& message) {
                         },
                         [](const node::ReadIndexRequest&) { return size_t{0}; },
                         [](const node::ReadIndexReply& m) { return m.status.message().size(); },
+                        [](const node::SnapshotOffer& m) {
+                          return kMessageOverheadBytes * m.files.size();
+                        },
+                        [](const node::SnapshotChunkRequest&) { return size_t{0}; },
+                        [](const node::SnapshotChunk& m) { return m.data->size(); },
                     },
                     message);
 }
@@ -300,6 +373,12 @@ StatusOr<node::PeerMessage> DecodeMessage(peer::Message* message, NodeId from, N
       return node::ReadIndexRequest{.id = message->read_index_request().id()};
     case peer::Message::kReadIndexReply:
       return Decode(message->read_index_reply());
+    case peer::Message::kSnapshotOffer:
+      return Decode(message->mutable_snapshot_offer(), from, to, Term(message->term()));
+    case peer::Message::kSnapshotChunkRequest:
+      return Decode(message->snapshot_chunk_request());
+    case peer::Message::kSnapshotChunk:
+      return Decode(message->mutable_snapshot_chunk());
     default: {
       SIS_ASSIGN_OR_RETURN(raft::MessageBody body, DecodeRaftBody(message));
       return raft::Message{

@@ -7,9 +7,11 @@
 // it.
 //
 // Files: DIR/<segment, 16 hex digits>.log. Bytes: see format.h.
-// Threads: Append/Roll/Drop from one thread (the log actor). Read from any thread, for records
-// whose append has returned. Not here: what the records mean (node/raft_log.h), replication,
-// caching.
+//
+// Threads: AppendBatch and DropSegmentsBefore from one thread (the log actor). Read from any
+// thread, for records whose append has returned.
+//
+// Not here: what the records mean (node/raft_log.h), replication, caching.
 #ifndef SISYPHUS_WAL_LOG_H_
 #define SISYPHUS_WAL_LOG_H_
 
@@ -28,8 +30,8 @@ namespace sisyphus::wal {
 
 struct Record {
   uint8_t type = 0;  // Of the caller's choice, not 0.
-  std::string_view
-      head;  // The record's bytes are `head` then `body`: two views spare the caller a copy.
+  // The record's bytes are `head` then `body`: two views spare the caller a copy.
+  std::string_view head;
   std::string_view body;
 };
 
@@ -42,8 +44,8 @@ struct RecordLocation {
 };
 
 struct LogOptions {
-  uint64_t segment_bytes = 64 << 20;  // Preallocated; a batch that does not fit starts the next
-                                      // segment (a larger one makes it longer).
+  // Preallocated; a batch that does not fit starts the next segment (a larger one makes it longer).
+  uint64_t segment_bytes = 64 << 20;
 };
 
 class Log {

@@ -154,7 +154,7 @@ void Nemesis::Do(Fault fault, SimServer* server) {
       return server->process()->SetClockRate(
           static_cast<uint32_t>(rng_.Between(960'000, 1'040'000)));
     case Fault::kFlush:
-      return server->machine()->db().ScheduleFlush();
+      return server->machine()->db()->ScheduleFlush();
     case Fault::kTransfer:
       return server->node()->TransferLeadership(kNoNode, [](const Status&) {});
     case Fault::kCount:

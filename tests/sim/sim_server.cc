@@ -2,11 +2,15 @@
 
 #include <utility>
 
+#include "node/snapshot_files.h"
+
 namespace sisyphus::testing {
 namespace {
 
 constexpr char kLogDirectory[] = "data/log";
 constexpr char kDbDirectory[] = "data/db";
+constexpr char kIncomingDirectory[] = "data/incoming";
+constexpr char kSnapshotDirectory[] = "data/snapshots";
 constexpr size_t kDoorCapacity = 256;
 // Beside a sync, what an operation costs.
 constexpr Duration kOperationTime = std::chrono::microseconds(2);
@@ -33,6 +37,12 @@ class SimServer::CheckedMachine final : public node::StateMachine {
     return OkStatus();
   }
 
+  StatusOr<LogPosition> Checkpoint(const std::string& directory) override {
+    return server_->machine_->Checkpoint(directory);
+  }
+  Status Install(const std::function<Status()>& swap) override {
+    return server_->machine_->Install(swap);
+  }
   bool ReadyToApply() const override { return server_->machine_->ReadyToApply(); }
   void SetReadyCallback(std::function<void()> on_ready) override {
     server_->machine_->SetReadyCallback(std::move(on_ready));
@@ -83,6 +93,9 @@ Status SimServer::OpenEverything() {
     fatal_ = status;
     Die(Death::kKilled);
   };
+  node::NodeOptions node;
+  SIS_ASSIGN_OR_RETURN(node.installed_snapshot,
+                       node::RecoverIncoming(*disk_, kIncomingDirectory, kDbDirectory));
   kv::Machine::MachineOptions machine;
   machine.directory = kDbDirectory;
   machine.engine.memtable_bytes = options_.memtable_bytes;
@@ -93,9 +106,11 @@ Status SimServer::OpenEverything() {
   SIS_ASSIGN_OR_RETURN(machine_, kv::Machine::Open(std::move(machine)));
   checked_ = std::make_unique<CheckedMachine>(this);
   transport_ = options_.network->CreateTransport(options_.id, process_.get());
-  node::NodeOptions node;
   node.id = options_.id;
   node.log_directory = kLogDirectory;
+  node.incoming_directory = kIncomingDirectory;
+  node.snapshot_directory = kSnapshotDirectory;
+  node.state_directory = kDbDirectory;
   node.initial_membership = options_.membership;
   node.seed = rng_.Next();
   node.log_segment_bytes = options_.log_segment_bytes;

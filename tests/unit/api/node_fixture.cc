@@ -37,6 +37,9 @@ TestNode::TestNode(TestOptions options) {
   node::NodeOptions node;
   node.id = NodeId(1);
   node.log_directory = directory_ + "/log";
+  node.incoming_directory = directory_ + "/incoming";
+  node.snapshot_directory = directory_ + "/snapshots";
+  node.state_directory = directory_ + "/db";
   for (size_t id = 1; id <= options.voters; ++id) {
     node.initial_membership.voters.push_back(NodeId(id));
     node.initial_membership.addresses.push_back({NodeId(id), "peer" + std::to_string(id) + ":1"});

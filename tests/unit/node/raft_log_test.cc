@@ -151,6 +151,43 @@ TEST(RaftLog, RefusesALogThatEndsBeforeTheTables) {
   EXPECT_THAT(std::string(MessageOf(opened.status())), HasSubstr("/log"));
 }
 
+TEST(RaftLog, RefusesTablesThatEndBeforeTheLogBegins) {
+  testing::SimFileSystem fs;
+  {
+    Opened opened = Open(fs);
+    raft::DiskWrite write;
+    write.snapshot = raft::SnapshotMeta{{Index(7), Term(3)}, Founders()};
+    ASSERT_TRUE(Write(opened, {write}).ok());
+  }
+  const auto opened = TryOpen(fs, {Index(6), Term(3)});
+  EXPECT_EQ(opened.status().code(), StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(MessageOf(opened.status())), HasSubstr("/log"));
+}
+
+TEST(RaftLog, ASnapshotThatIsInstalledAlreadyIsTaken) {
+  testing::SimFileSystem fs;
+  {
+    Opened opened = Open(fs);
+    ASSERT_TRUE(
+        Write(opened, {Entries({MakeEntry(1, 1, "a"), MakeEntry(2, 2, "b")}), State(2, 3, 1)})
+            .ok());
+  }
+  const raft::SnapshotMeta installed{{Index(7), Term(3)}, Founders()};
+  for (int i = 0; i < 2; ++i) {
+    RaftLog::Options options;
+    options.directory = "/log";
+    options.applied = installed.last;
+    options.installed = installed;
+    raft::RestoredState state;
+    const auto log = RaftLog::Open(fs, options, &state);
+    ASSERT_TRUE(log.ok()) << log.status();
+    EXPECT_EQ(state.base, installed);
+    EXPECT_EQ(state.applied, Index(7));
+    EXPECT_THAT(state.entries, SizeIs(0));
+    EXPECT_GE(state.hard_state.term, Term(3));
+  }
+}
+
 TEST(RaftLog, AHardStateWhoseCommitIsAheadIsCutToTheLog) {
   testing::SimFileSystem fs;
   {

@@ -156,6 +156,50 @@ TEST(CodecTest, ForwardedRequestsAndAnswers) {
   EXPECT_EQ(std::get<node::ReadIndexReply>(*read_reply).index, Index(12));
 }
 
+TEST(CodecTest, SnapshotsThatTravel) {
+  node::SnapshotOffer offer;
+  raft::SnapshotMeta meta{.last = {Index(99), Term(3)}, .membership = SomeMembership()};
+  offer.request = std::get<raft::Message>(FromRaft(raft::SnapshotRequest{.meta = meta}));
+  offer.snapshot_id = 7;
+  offer.files = {{"CURRENT", 28}, {"5.sst", uint64_t{5} << 32}};
+  const auto offered = RoundTrip(offer);
+  ASSERT_TRUE(offered.ok()) << offered.status();
+  const auto& got = std::get<node::SnapshotOffer>(*offered);
+  EXPECT_EQ(std::get<raft::SnapshotRequest>(got.request.body).meta, meta);
+  EXPECT_EQ(got.request.term, offer.request.term);
+  EXPECT_EQ(got.snapshot_id, 7u);
+  ASSERT_EQ(got.files.size(), 2u);
+  EXPECT_EQ(got.files[1].name, "5.sst");
+  EXPECT_EQ(got.files[1].size_bytes, uint64_t{5} << 32);
+
+  const auto asked = RoundTrip(node::SnapshotChunkRequest{
+      .snapshot_id = 7, .file = 1, .offset = 9, .max_bytes = 3, .done = true});
+  ASSERT_TRUE(asked.ok()) << asked.status();
+  const auto& request = std::get<node::SnapshotChunkRequest>(*asked);
+  EXPECT_EQ(request.snapshot_id, 7u);
+  EXPECT_EQ(request.file, 1u);
+  EXPECT_EQ(request.offset, 9u);
+  EXPECT_EQ(request.max_bytes, 3u);
+  EXPECT_TRUE(request.done);
+
+  node::SnapshotChunk chunk;
+  chunk.snapshot_id = 7;
+  chunk.file = 1;
+  chunk.offset = 9;
+  chunk.data = MakePayload(std::string("\0y", 2));
+  chunk.checksum = 123;
+  chunk.status = MakeStatus(StatusCode::kNotFound, "gone");
+  const auto carried = RoundTrip(chunk);
+  ASSERT_TRUE(carried.ok()) << carried.status();
+  const auto& piece = std::get<node::SnapshotChunk>(*carried);
+  EXPECT_EQ(piece.snapshot_id, 7u);
+  EXPECT_EQ(piece.file, 1u);
+  EXPECT_EQ(piece.offset, 9u);
+  EXPECT_EQ(*piece.data, *chunk.data);
+  EXPECT_EQ(piece.checksum, 123u);
+  EXPECT_EQ(piece.status, chunk.status);
+}
+
 void ExpectMalformed(peer::Message message, const std::string& reason) {
   const auto decoded = DecodeMessage(&message, kFrom, kTo);
   ASSERT_FALSE(decoded.ok()) << message.ShortDebugString();
