@@ -43,6 +43,7 @@ std::vector<uint64_t> Cluster::Others(uint64_t id) const {
 }
 
 std::string Cluster::http_address(uint64_t id) const { return nodes_.at(id).http.address(); }
+int Cluster::http_port(uint64_t id) const { return nodes_.at(id).http.number(); }
 std::string Cluster::data_dir(uint64_t id) const {
   return scratch_.path() + "/node" + std::to_string(id);
 }

@@ -28,6 +28,7 @@ class Cluster {
   std::vector<uint64_t> ids() const;
   std::vector<uint64_t> Others(uint64_t id) const;
   std::string http_address(uint64_t id) const;
+  int http_port(uint64_t id) const;
   std::string data_dir(uint64_t id) const;
   std::vector<std::string> argv(uint64_t id) const;  // How Start starts it.
 

@@ -6,6 +6,7 @@
 
 #include "tests/chaos/cluster.h"
 #include "tests/chaos/load.h"
+#include "tests/chaos/raw_connection.h"
 
 namespace sisyphus::chaos {
 namespace {
@@ -136,7 +137,7 @@ TEST(ChaosTest, AllDieAtOnceAndNothingAcknowledgedIsLost) {
   for (const uint64_t id : cluster.ids()) ASSERT_OK(CheckAll(*cluster.MakeClient({id}), expected));
 }
 
-TEST(ChaosTest, ATermSignalHandsOverAndLosesNoAnswer) {
+TEST(ChaosTest, ATermSignalHandsLeadershipOver) {
   Cluster cluster;
   cluster.StartAll();
   ASSERT_TRUE(cluster.WaitReady(cluster.ids()));
@@ -154,9 +155,48 @@ TEST(ChaosTest, ATermSignalHandsOverAndLosesNoAnswer) {
   ASSERT_TRUE(load.WaitForMore(50, kPatience));
   const LoadResult written = load.Finish();
   EXPECT_TRUE(written.unexpected.ok()) << written.unexpected;
-  EXPECT_EQ(written.unknown.size(), 0u) << "requests in flight must be finished";
+  // At most what each writer had under way: a request can cross the closing of its idle connection.
+  EXPECT_LE(written.unknown.size(), 2u) << written.why_unknown;
   for (const uint64_t id : others) {
     ASSERT_OK(CheckAll(*cluster.MakeClient({id}), written.acknowledged));
+  }
+}
+
+TEST(ChaosTest, ATermSignalLetsAWriteInFlightFinish) {
+  Cluster cluster;
+  cluster.StartAll();
+  ASSERT_TRUE(cluster.WaitReady(cluster.ids()));
+  const uint64_t leader = cluster.WaitLeader(cluster.ids());
+  ASSERT_NE(leader, 0u);
+  const std::vector<uint64_t> others = cluster.Others(leader);
+  const auto probe = cluster.MakeClient({leader}, milliseconds(1000));
+  // Nobody confirms the write until the leader is on its way out.
+  for (const uint64_t id : others) cluster.Freeze(id);
+  RawConnection connection(cluster.http_port(leader));
+  connection.Send("PUT /v1/kv/in-flight HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello");
+  const auto is_proposed = [&] {
+    const auto status = probe->Cluster();
+    if (!status.ok()) return false;
+    for (const MemberStatus& member : status->members) {
+      if (member.id == others[0]) return member.lag.value_or(0) > 0;
+    }
+    return false;
+  };
+  ASSERT_TRUE(Eventually(kPatience, is_proposed));
+  cluster.process(leader).Signal(SIGTERM);
+  for (const uint64_t id : others) cluster.Thaw(id);
+  const std::string answer = connection.ReceiveUntil("}");
+  EXPECT_NE(answer.find("HTTP/1.1 "), std::string::npos) << "the connection was closed";
+  EXPECT_EQ(cluster.process(leader).WaitExit(std::chrono::seconds(5)), 0);
+  const auto read = cluster.MakeClient(others)->Get("in-flight");
+  if (answer.find("HTTP/1.1 201") != std::string::npos) {
+    ASSERT_OK(read.status());
+    EXPECT_EQ(read->value, "hello");
+  } else {
+    // Only an election that comes before the followers have the write can take it away.
+    EXPECT_TRUE(answer.find("HTTP/1.1 503") != std::string::npos ||
+                answer.find("HTTP/1.1 504") != std::string::npos)
+        << answer;
   }
 }
 

@@ -27,6 +27,7 @@ void Load::Write(const std::string& prefix, Client& client) {
         break;
       case StatusCode::kDeadlineExceeded:
         result_.unknown.emplace(key, value);
+        result_.why_unknown = key + ": " + std::string(MessageOf(status));
         break;
       case StatusCode::kUnavailable:
         ++result_.refused;

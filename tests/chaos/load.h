@@ -19,6 +19,7 @@ namespace sisyphus::chaos {
 struct LoadResult {
   std::map<std::string, std::string> acknowledged;
   std::map<std::string, std::string> unknown;  // There or not, but never with another value.
+  std::string why_unknown;                     // Of the last of these.
   int refused = 0;                             // Certainly not applied.
   absl::Status unexpected;                     // Anything else that went wrong, or OK.
 };

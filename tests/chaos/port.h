@@ -17,6 +17,7 @@ class ReservedPort {
   ReservedPort(const ReservedPort&) = delete;
   ReservedPort& operator=(const ReservedPort&) = delete;
 
+  int number() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
   // Makes this socket a listener: from now on the port is in use.
