@@ -67,7 +67,7 @@ void Api::OnAnswered(const Exchange& exchange, int status) {
 }
 
 void Api::AppendCommonHeaders(const Answer& answer, std::string* out) {
-  const node::NodeView view = options_.node->View();
+  const node::NodeView view = node_->View();
   out->append("X-Sisyphus-Revision: ");
   AppendNumber(out, answer.revision != 0 ? answer.revision : view.applied.value());
   out->append("\r\nX-Sisyphus-Term: ");
@@ -80,7 +80,7 @@ void Api::AppendCommonHeaders(const Answer& answer, std::string* out) {
   }
 }
 
-NodeId Api::Leader() const { return options_.node->View().leader; }
+NodeId Api::Leader() const { return node_->View().leader; }
 
 bool Api::AcceptLeaderRequest(Exchange& exchange, const Match& match) {
   const auto forward = exchange.head().Find("X-Sisyphus-Forward");

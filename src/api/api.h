@@ -24,11 +24,15 @@ class Api final : public HttpHandler {
   explicit Api(ServerOptions options);
 
   // Before the first request.
-  void set_listener(Listener* listener) { listener_ = listener; }
+  void Attach(kv::Store* store, node::Node* node, Listener* listener) {
+    store_ = store;
+    node_ = node;
+    listener_ = listener;
+  }
 
   const ServerOptions& options() const { return options_; }
-  kv::Store& store() { return *options_.store; }
-  node::Node& node() { return *options_.node; }
+  kv::Store& store() { return *store_; }
+  node::Node& node() { return *node_; }
   Listener& listener() { return *listener_; }
 
   MonotonicTime DeadlineOf(const Exchange& exchange) const {
@@ -50,6 +54,8 @@ class Api final : public HttpHandler {
 
  private:
   const ServerOptions options_;
+  kv::Store* store_ = nullptr;
+  node::Node* node_ = nullptr;
   Listener* listener_ = nullptr;
   std::vector<std::unique_ptr<RequestStats>> stats_;  // One a thread.
 };

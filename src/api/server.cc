@@ -37,9 +37,13 @@ class ServerImpl final : public Server {
 
   Status Listen() {
     SIS_ASSIGN_OR_RETURN(listener_, Listener::Create(ListenerOptionsOf(api_.options()), &api_));
-    api_.set_listener(listener_.get());
-    listener_->Run();
     return OkStatus();
+  }
+
+  void Serve(kv::Store* store, node::Node* node) override {
+    SIS_CHECK(store != nullptr && node != nullptr, "a server needs a store and a node");
+    api_.Attach(store, node, listener_.get());
+    listener_->Run();
   }
 
   std::string bound_address() const override { return listener_->bound_address(); }
@@ -64,9 +68,8 @@ class ServerImpl final : public Server {
 
 }  // namespace
 
-StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options) {
-  SIS_CHECK(options.store != nullptr && options.node != nullptr && options.clock != nullptr,
-            "a server needs a store, a node and a clock");
+StatusOr<std::unique_ptr<Server>> Server::Bind(ServerOptions options) {
+  SIS_CHECK(options.clock != nullptr, "a server needs a clock");
   auto server = std::make_unique<ServerImpl>(std::move(options));
   SIS_RETURN_IF_ERROR(server->Listen());
   return server;

@@ -2,8 +2,8 @@
 //
 // Asynchronous on Boost.Asio: a few io threads serve any number of connections; no thread belongs
 // to a connection or a request. Answers that come from the node's actors are handed to a
-// connection's io thread in batches, one wake-up each. Threads: Start, BeginDrain and Stop from the
-// owner's thread. What a crash leaves: nothing, the server keeps no state.
+// connection's io thread in batches, one wake-up each. Threads: Bind, Serve, BeginDrain and Stop
+// from the owner's thread. What a crash leaves: nothing, the server keeps no state.
 #ifndef SISYPHUS_API_SERVER_H_
 #define SISYPHUS_API_SERVER_H_
 
@@ -43,10 +43,7 @@ struct ServerOptions {
   bool simple_endpoints = true;
   Limits limits;
 
-  // Not owned; all outlive the server.
-  kv::Store* store = nullptr;
-  node::Node* node = nullptr;
-  Clock* clock = nullptr;
+  Clock* clock = nullptr;  // Not owned; outlives the server.
 
   // The body of /metrics, in the Prometheus text format. Called on an io thread, at most one at a
   // time.
@@ -79,10 +76,13 @@ struct ServerStats {
 
 class Server {
  public:
-  // Binds and begins to serve. kInvalidArgument: the address cannot be understood; kUnavailable: it
-  // cannot be bound (port in use).
-  static StatusOr<std::unique_ptr<Server>> Start(ServerOptions options);
+  // Binds: clients may connect, and wait. kInvalidArgument: the address cannot be understood;
+  // kUnavailable: it cannot be bound (port in use).
+  static StatusOr<std::unique_ptr<Server>> Bind(ServerOptions options);
   virtual ~Server() = default;  // Stops first.
+
+  // Begins to answer. Neither is owned; both outlive the server.
+  virtual void Serve(kv::Store* store, node::Node* node) = 0;
 
   // HOST:PORT, with the port that was picked.
   virtual std::string bound_address() const = 0;

@@ -177,7 +177,7 @@ std::string RenderMetrics(const MetricsSources& sources) {
   Families families;
   AddRaft(sources.node->Status(), node_label, &families);
   AddEngine(sources.machine->stats(), node_label, &families);
-  if (sources.api != nullptr) AddHttp(sources.api->stats(), &families);
+  AddHttp(sources.api->stats(), &families);
   return families.Text();
 }
 

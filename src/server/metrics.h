@@ -16,7 +16,7 @@ struct MetricsSources {
   NodeId id;
   const node::Node* node = nullptr;
   const kv::Machine* machine = nullptr;
-  const api::Server* api = nullptr;  // Null until it serves.
+  const api::Server* api = nullptr;
 };
 
 // In the Prometheus text format.

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <atomic>
 #include <optional>
 #include <utility>
 
@@ -74,6 +73,9 @@ class Server::Impl {
   void Shutdown(Duration limit);
 
   std::string http_address() const { return api_->bound_address(); }
+  std::string advertised_http() const {
+    return config_.advertise_http.empty() ? api_->bound_address() : config_.advertise_http;
+  }
   std::string peer_address() const { return transport_->address(); }
   std::string cluster_id() const { return directory_->cluster_id(); }
 
@@ -81,7 +83,7 @@ class Server::Impl {
   Status OpenEngine();
   Status OpenTransport();
   Status StartNode();
-  Status StartApi();
+  Status BindApi();
   void HandOverLeadership(Duration limit);
 
   const Config config_;
@@ -96,8 +98,6 @@ class Server::Impl {
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<kv::Store> store_;
   std::unique_ptr<api::Server> api_;
-  // What /metrics reads: a request may come before Start has returned.
-  std::atomic<const api::Server*> serving_{nullptr};
 };
 
 Status Server::Impl::Start() {
@@ -108,10 +108,12 @@ Status Server::Impl::Start() {
   SIS_ASSIGN_OR_RETURN(
       installed_,
       node::RecoverIncoming(PosixFileSystem(), directory_->incoming_path(), directory_->db_path()));
+  SIS_RETURN_IF_ERROR(BindApi());  // First of all that may fail late: its port goes to the peers.
   SIS_RETURN_IF_ERROR(OpenEngine());
   SIS_RETURN_IF_ERROR(OpenTransport());
   SIS_RETURN_IF_ERROR(StartNode());
-  return StartApi();
+  api_->Serve(store_.get(), node_.get());
+  return OkStatus();
 }
 
 Status Server::Impl::OpenEngine() {
@@ -131,8 +133,7 @@ Status Server::Impl::OpenTransport() {
   options.id = config_.id;
   options.cluster_id = directory_->cluster_id();
   options.listen_address = config_.peer_address;
-  options.http_address =
-      config_.advertise_http.empty() ? config_.http_address : config_.advertise_http;
+  options.http_address = advertised_http();
   options.version = kVersion;
   options.executor = &executor_;
   options.seed = OsEntropy();
@@ -176,22 +177,19 @@ Status Server::Impl::StartNode() {
   return OkStatus();
 }
 
-Status Server::Impl::StartApi() {
+Status Server::Impl::BindApi() {
   api::ServerOptions options;
   options.address = config_.http_address;
   options.io_threads = config_.io_threads;
   options.simple_endpoints = config_.simple_endpoints;
   options.limits = config_.limits;
-  options.store = store_.get();
-  options.node = node_.get();
   options.clock = &RealClock();
   options.render_metrics = [this] {
-    return RenderMetrics({config_.id, node_.get(), machine_.get(), serving_.load()});
+    return RenderMetrics({config_.id, node_.get(), machine_.get(), api_.get()});
   };
   options.version = kVersion;
   options.advertised_http = config_.advertise_http;
-  SIS_ASSIGN_OR_RETURN(api_, api::Server::Start(std::move(options)));
-  serving_ = api_.get();
+  SIS_ASSIGN_OR_RETURN(api_, api::Server::Bind(std::move(options)));
   return OkStatus();
 }
 

@@ -66,16 +66,15 @@ TestNode::TestNode(TestOptions options) {
   store_ = std::make_unique<kv::Store>(node_.get(), machine_.get());
 
   options.server.address = "127.0.0.1:0";
-  options.server.store = store_.get();
-  options.server.node = node_.get();
   options.server.clock = &RealClock();
   if (!options.server.render_metrics) {
     options.server.render_metrics = [] { return std::string("sisyphus_up 1\n"); };
   }
   if (options.server.version.empty()) options.server.version = "test";
-  StatusOr<std::unique_ptr<Server>> server = Server::Start(std::move(options.server));
+  StatusOr<std::unique_ptr<Server>> server = Server::Bind(std::move(options.server));
   SIS_CHECK(server.ok(), server.status().ToString());
   server_ = *std::move(server);
+  server_->Serve(store_.get(), node_.get());
   if (options.voters == 1) {
     AwaitView([](const node::NodeView& view) { return view.role == raft::Role::kLeader; });
   }
