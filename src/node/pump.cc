@@ -41,14 +41,16 @@ void Node::Impl::Pump() {
       installing_write_ = out.write.id;
       ForgetReplaced();
     }
-    NoteRounds(out.messages);
-    SendMessages(std::move(out.messages));
     if (!out.write.empty()) QueueWrite(std::move(out.write));
-    for (raft::DiskRead& read : out.disk_reads) QueueDiskRead(std::move(read));
     for (raft::Entry& entry : out.committed) {
       committed_bytes_ += entry.size_bytes();
       committed_.push_back(std::move(entry));
     }
+    // Before anything is sent: to send takes longer than to wake the actors that go on with these.
+    HandOverCommitted();
+    NoteRounds(out.messages);
+    SendMessages(std::move(out.messages));
+    for (raft::DiskRead& read : out.disk_reads) QueueDiskRead(std::move(read));
     OnRoleOrLeader();
     for (const raft::ReadState& state : out.reads) ConfirmRead(state);
     for (const uint64_t context : out.lost_reads) RetryLostRead(context);
@@ -249,8 +251,6 @@ sisyphus::Status Node::Impl::ApplyOne(ApplyJob job) {
   SIS_RETURN_IF_ERROR(options_.state_machine->Apply(commands, &results));
   SIS_CHECK(results.size() == commands.size(), "one result for each command");
   const LogPosition last = commands.back().position;
-  // First the raft actor, whose waiting reads need no more than this.
-  raft_->Post([this, last, bytes] { OnApplied(last, bytes); });
   Outbox replies;
   for (auto& [index, proposal] : job.waiters) {
     const size_t i = index - commands.front().position.index;
@@ -263,6 +263,7 @@ sisyphus::Status Node::Impl::ApplyOne(ApplyJob job) {
     }
   }
   SendAll(std::move(replies));
+  raft_->Post([this, last, bytes] { OnApplied(last, bytes); });
   return OkStatus();
 }
 
