@@ -69,7 +69,7 @@ END
 describe_machine() {
   echo "Machine: $(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
     "$(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)," \
-    "Linux $(uname -r), $(stat -f -c %T "$CLUSTER_DIR"); a small write and its fdatasync take" \
+    "Linux $(uname -r), $(findmnt -no FSTYPE -T "$CLUSTER_DIR"); a small write and its fdatasync take" \
     "$(sync_microseconds) µs. wrk and the three nodes share it."
 }
 
