@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "base/check.h"
+
 namespace sisyphus::testing {
 namespace {
 
@@ -17,14 +19,22 @@ const char* const kNames[] = {"power loss",
                               "power loss at an operation",
                               "kill at an operation",
                               "disk error",
+                              "read error",
+                              "disk full",
+                              "bit rot",
                               "slow disk",
                               "partition",
+                              "isolation",
                               "one-way cut",
                               "heal",
                               "pause",
                               "clock rate",
                               "flush",
                               "transfer"};
+
+constexpr uint64_t kLargeDisk = uint64_t{1} << 50;
+constexpr char kTables[] = "data/db";
+constexpr char kLog[] = "data/log";
 
 Duration Draw(Rng& rng, Duration low, Duration high) {
   return Duration(static_cast<int64_t>(
@@ -73,6 +83,7 @@ void Nemesis::Stop() {
     UsualSyncTime(server.get());
     server->AtMutation(0, nullptr);
     server->disk()->ClearFaults();
+    server->disk()->SetCapacity(kLargeDisk);
     if (!server->up()) continue;
     server->process()->SetPaused(false);
     server->process()->SetClockRate(1'000'000);
@@ -132,6 +143,15 @@ void Nemesis::Do(Fault fault, SimServer* server) {
       broken_disks_.insert(server->incarnation());
       return server->disk()->AddFault(
           {.countdown = rng_.Between(1, 20), .status = ErrnoStatus(EIO, "fault")});
+    case Fault::kReadError:
+      broken_disks_.insert(server->incarnation());
+      return server->disk()->AddFault({.countdown = rng_.Between(1, 10),
+                                       .status = ErrnoStatus(EIO, "fault"),
+                                       .only = FileOperation::Kind::kRead});
+    case Fault::kDiskFull:
+      return FillDisk(server);
+    case Fault::kBitRot:
+      return Rot(server);
     case Fault::kSlowDisk:
       server->SetSyncTime(milliseconds(20), Draw(rng_, milliseconds(30), milliseconds(800)));
       options_.executor->After(Draw(rng_, milliseconds(100), milliseconds(3000)),
@@ -139,6 +159,8 @@ void Nemesis::Do(Fault fault, SimServer* server) {
       return;
     case Fault::kPartition:
       return Partition();
+    case Fault::kIsolate:
+      return Isolate(server->id());
     case Fault::kOneWayCut: {
       auto& servers = *options_.servers;
       const NodeId to = servers[rng_.Below(servers.size())]->id();
@@ -180,6 +202,66 @@ void Nemesis::Partition() {
   }
   options_.executor->After(Draw(rng_, milliseconds(50), milliseconds(4000)),
                            [this] { options_.network->HealAll(); });
+}
+
+// One server hears nothing for so long that the others' logs may forget what it lacks.
+void Nemesis::Isolate(NodeId node) {
+  const auto each_link = [this, node](auto&& change) {
+    for (const auto& other : *options_.servers) {
+      if (other->id() == node) continue;
+      change(node, other->id());
+      change(other->id(), node);
+    }
+  };
+  each_link([this](NodeId from, NodeId to) { options_.network->Cut(from, to); });
+  options_.executor->After(Draw(rng_, milliseconds(1000), milliseconds(8000)), [this, each_link] {
+    each_link([this](NodeId from, NodeId to) { options_.network->Heal(from, to); });
+  });
+}
+
+// What does not fit any more may stop the server, now or when it starts again.
+void Nemesis::FillDisk(SimServer* server) {
+  if (!full_disks_.insert(server->id()).second) return;
+  broken_disks_.insert(server->incarnation());
+  server->disk()->SetCapacity(server->disk()->used_bytes() + rng_.Below(64 << 10));
+  options_.executor->After(Draw(rng_, milliseconds(100), milliseconds(4000)), [this, server] {
+    server->disk()->SetCapacity(kLargeDisk);
+    full_disks_.erase(server->id());
+    // A start under way may have met the end of the disk.
+    broken_disks_.insert(server->incarnation());
+  });
+}
+
+// Of a minority only: the others must be able to go on without them for good.
+void Nemesis::Rot(SimServer* server) {
+  const size_t most = (options_.servers->size() - 1) / 2;
+  if (!rotting_.contains(server->id()) && rotting_.size() >= most) return;
+  rotting_.insert(server->id());
+  server->Die(Death::kKilled);
+}
+
+// The end of the log is spared: a flipped bit there is taken for a torn write, as it must be.
+void Nemesis::OnDown(SimServer* server) {
+  if (stopped_ || server->retired() || !rotting_.contains(server->id())) return;
+  SimFileSystem* disk = server->disk();
+  std::vector<std::string> files;
+  if (const auto tables = disk->List(kTables); tables.ok()) {
+    for (const std::string& name : *tables) {
+      if (name.ends_with(".sst")) files.push_back(std::string(kTables) + "/" + name);
+    }
+  }
+  if (const auto log = disk->List(kLog); log.ok()) {  // In order.
+    for (size_t i = 0; i + 1 < log->size(); ++i) files.push_back(kLog + ("/" + (*log)[i]));
+  }
+  if (files.empty()) return;
+  const std::string& path = files[rng_.Below(files.size())];
+  const StatusOr<uint64_t> size = disk->FileSize(path);
+  if (!size.ok() || *size == 0) return;
+  const uint64_t offset = rng_.Below(*size);
+  const Status flipped = disk->FlipBit(path, offset, static_cast<unsigned>(rng_.Below(8)));
+  SIS_CHECK(flipped.ok(), std::string(MessageOf(flipped)));
+  server->SetRotten();
+  if (options_.say) options_.say("a bit of " + path + " flips at " + std::to_string(offset));
 }
 
 void Nemesis::Pause(SimServer* server) {

@@ -38,7 +38,12 @@ class Nemesis {
 
   // Whether this death was the nemesis's doing although the server stopped by itself (a failed
   // operation of its disk).
-  bool Expected(const Incarnation& who) const { return broken_disks_.contains(who); }
+  bool Expected(const Incarnation& who) const {
+    return broken_disks_.contains(who) || full_disks_.contains(who.node);
+  }
+
+  // `server` is down and its disk at rest: bits may flip now.
+  void OnDown(SimServer* server);
 
   // How long a dead server stays down.
   Duration DrawDowntime();
@@ -54,8 +59,12 @@ class Nemesis {
     kPowerLossAtOperation,
     kKillAtOperation,
     kDiskError,
+    kReadError,
+    kDiskFull,
+    kBitRot,
     kSlowDisk,
     kPartition,
+    kIsolate,
     kOneWayCut,
     kHeal,
     kPause,
@@ -70,6 +79,9 @@ class Nemesis {
   void Do(Fault fault, SimServer* server);
   void AtOperation(SimServer* server, Death death);
   void Partition();
+  void Isolate(NodeId node);
+  void FillDisk(SimServer* server);
+  void Rot(SimServer* server);
   void Pause(SimServer* server);
   SimServer* PickServer();
   void UsualSyncTime(SimServer* server);
@@ -83,6 +95,8 @@ class Nemesis {
   bool stopped_ = false;
   uint64_t faults_ = 0;
   std::set<Incarnation> broken_disks_;
+  std::set<NodeId> full_disks_;
+  std::set<NodeId> rotting_;  // They have lost bits, or will when they are down.
 };
 
 }  // namespace sisyphus::testing

@@ -10,11 +10,14 @@ using kv::Consistency;
 
 // Of the server's patience, in hundredths of the client's: mostly the server gives up first.
 constexpr int64_t kServerShare = 80;
+// No more is appended to a value of this size.
+constexpr size_t kLongValue = 400;
 
 // These promise that nothing happened or will happen.
 bool NeverApplied(const Status& status) {
   return status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kAborted ||
-         status.code() == StatusCode::kResourceExhausted;
+         status.code() == StatusCode::kResourceExhausted ||
+         status.code() == StatusCode::kOutOfRange;
 }
 
 }  // namespace
@@ -57,30 +60,46 @@ void SimClient::ThinkThenAct() {
                           [this] { Act(); });
 }
 
+SimServer* SimClient::PickServer() {
+  return (*world_->servers)[rng_.Below(world_->servers->size())].get();
+}
+
 void SimClient::Act() {
   if (stopped_ || under_way_) return;
-  SimServer* server = (*world_->servers)[rng_.Below(world_->servers->size())].get();
+  SimServer* server = PickServer();
   if (!server->up()) return ThinkThenAct();  // Connection refused: nothing was asked.
   const std::string key = "key" + std::to_string(rng_.Below(world_->keys));
   if (rng_.Chance(world_->reads_of_10, 10)) {
-    const bool lease = rng_.Chance(world_->lease_reads_of_10, 10);
-    return Begin(server, {.operation = {.kind = Kind::kGet, .key = key},
-                          .consistency = lease ? Consistency::kLease : Consistency::kLinearizable});
+    Consistency consistency = Consistency::kLinearizable;
+    if (rng_.Chance(world_->lease_reads_of_10, 10)) {
+      consistency = Consistency::kLease;
+    } else if (rng_.Chance(world_->stale_reads_of_10, 10)) {
+      consistency = Consistency::kStale;
+    }
+    return Begin(server,
+                 {.operation = {.kind = Kind::kGet, .key = key}, .consistency = consistency});
+  }
+  if (rng_.Chance(world_->appends_of_10, 10)) {
+    append_to_ = key;
+    return Read(server, key);
   }
   const uint64_t dice = rng_.Below(10);
   if (dice < 2) return Begin(server, {.operation = {.kind = Kind::kDelete, .key = key}});
-  if (dice < 5 && seen_.contains(key)) {
-    const Seen& seen = seen_[key];
-    Request request{
-        .operation = {.kind = Kind::kCompareAndSet, .key = key, .expected = seen.value}};
-    if (seen.value) {
-      request.condition.if_revision = seen.revision;
-    } else {
-      request.condition.if_absent = true;
-    }
-    return Begin(server, std::move(request));
-  }
+  if (dice < 5 && seen_.contains(key)) return CompareAndSet(server, key, /*append=*/false);
   Write(server, key);
+}
+
+// Requires: seen_ has the key.
+void SimClient::CompareAndSet(SimServer* server, const std::string& key, bool append) {
+  const Seen& seen = seen_[key];
+  Request request{.operation = {.kind = Kind::kCompareAndSet, .key = key, .expected = seen.value}};
+  if (seen.value) {
+    request.condition.if_revision = seen.revision;
+    if (append && seen.value->size() < kLongValue) request.operation.argument = *seen.value + "+";
+  } else {
+    request.condition.if_absent = true;
+  }
+  Begin(server, std::move(request));
 }
 
 void SimClient::Read(SimServer* server, const std::string& key) {
@@ -99,11 +118,13 @@ void SimClient::Begin(SimServer* server, Request request) {
   operation.client = id_;
   operation.called = ++world_->event;
   if (operation.kind == Kind::kPut || operation.kind == Kind::kCompareAndSet) {
-    operation.argument = std::to_string(id_) + "." + std::to_string(number);
+    operation.argument += std::to_string(id_) + "." + std::to_string(number);
     // Some values are large enough to fill a memtable or a log segment.
-    if (rng_.Chance(1, 20)) operation.argument.append(rng_.Between(1, 3000), '.');
+    if (rng_.Chance(world_->large_of_100, 100))
+      operation.argument.append(rng_.Between(1, 3000), '.');
   }
   operation_ = operation;
+  stale_ = operation.kind == Kind::kGet && request.consistency == Consistency::kStale;
   const Incarnation target = server->incarnation();
   world_->executor->After(
       Hop(), [this, server, number, target, request = std::move(request)]() mutable {
@@ -158,6 +179,14 @@ void SimClient::ReadAtDoor(SimServer* server, const std::string& key, Consistenc
                            Reply reply) {
   StatusOr<kv::GetResult> result = server->store()->Read({.key = key, .consistency = consistency});
   if (!result.ok()) return reply({result.status(), {}, {}});
+  const std::string who = "node " + ToString(server->id());
+  world_->history->OnRead(who, key, result->store_revision, result->found);
+  Index& shown = world_->shown[server->incarnation()];
+  if (result->store_revision < shown && world_->violation.empty()) {
+    world_->violation = who + " shows the state after entry " + ToString(result->store_revision) +
+                        ", having shown that after " + ToString(shown);
+  }
+  shown = result->store_revision;
   Outcome outcome;
   if (result->found) {
     outcome.read = std::move(result->found->value);
@@ -169,30 +198,44 @@ void SimClient::ReadAtDoor(SimServer* server, const std::string& key, Consistenc
 void SimClient::OnOutcome(uint64_t request, Outcome outcome) {
   if (request != request_ || !under_way_) return;  // Given up before.
   under_way_ = false;
+  last_status_ = outcome.status;
+  const bool append = !std::exchange(append_to_, "").empty();
   if (outcome.status.ok()) {
     operation_.returned = ++world_->event;
     operation_.read = outcome.read;
     operation_.succeeded = outcome.succeeded;
     last_answered_ = true;
     ++world_->answered;
-    if (operation_.kind != Kind::kGet) world_->invariants->OnAcknowledged(outcome.revision);
-    if (operation_.kind == Kind::kGet) {
-      seen_[operation_.key] = {outcome.read, outcome.revision};
-    } else if (operation_.kind == Kind::kDelete) {
-      seen_[operation_.key] = {};
-    } else if (outcome.succeeded) {
-      seen_[operation_.key] = {operation_.argument, outcome.revision};
-    } else {
-      seen_.erase(operation_.key);
-    }
-    world_->history.push_back(operation_);
+    Remember(outcome);
   } else if (NeverApplied(outcome.status)) {
     ++world_->refused;  // If it happens all the same, a read will see a value that nobody wrote.
   } else {
     ++world_->unknown;
-    world_->history.push_back(operation_);
+    if (!stale_) world_->operations.push_back(operation_);
   }
-  if (started_ && !stopped_) ThinkThenAct();
+  if (!started_ || stopped_) return;
+  if (append && last_answered_) {
+    SimServer* server = PickServer();
+    if (server->up()) return CompareAndSet(server, operation_.key, /*append=*/true);
+  }
+  ThinkThenAct();
+}
+
+void SimClient::Remember(const Outcome& outcome) {
+  if (operation_.kind != Kind::kGet) {
+    world_->invariants->OnAcknowledged(outcome.revision);
+  }
+  if (stale_) return;  // Any earlier state would do: the state's own history has judged it.
+  if (operation_.kind == Kind::kGet) {
+    seen_[operation_.key] = {outcome.read, outcome.revision};
+  } else if (operation_.kind == Kind::kDelete) {
+    seen_[operation_.key] = {};
+  } else if (outcome.succeeded) {
+    seen_[operation_.key] = {operation_.argument, outcome.revision};
+  } else {
+    seen_.erase(operation_.key);
+  }
+  world_->operations.push_back(operation_);
 }
 
 }  // namespace sisyphus::testing

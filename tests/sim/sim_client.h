@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "tests/sim/sim_server.h"
+#include "tests/sim/state_history.h"
 #include "tests/support/linearizability.h"
 #include "tests/support/raft_invariants.h"
 #include "tests/support/sim_executor.h"
@@ -25,15 +26,23 @@ namespace sisyphus::testing {
 struct ClientWorld {
   SimExecutor* executor = nullptr;
   RaftInvariants* invariants = nullptr;
+  StateHistory* history = nullptr;
   std::vector<std::unique_ptr<SimServer>>* servers = nullptr;
   uint64_t keys = 5;
   Duration think_time = std::chrono::milliseconds(20);  // Mean pause between two requests.
   Duration patience = std::chrono::seconds(2);          // Then the outcome counts as unknown.
   uint32_t reads_of_10 = 5;
   uint32_t lease_reads_of_10 = 0;  // Of the reads.
+  uint32_t stale_reads_of_10 = 0;  // Of the others.
+  uint32_t appends_of_10 = 0;      // Of the writes: a read, then a conditional write behind it.
+  uint32_t large_of_100 = 5;       // Of the values.
+
+  // The newest state that each process has shown to anybody.
+  std::map<Incarnation, Index> shown;
+  std::string violation;  // By a reader.
 
   int64_t event = 0;  // Orders calls and answers.
-  std::vector<RegisterOperation> history;
+  std::vector<RegisterOperation> operations;
   uint64_t answered = 0;
   uint64_t refused = 0;
   uint64_t unknown = 0;
@@ -52,6 +61,7 @@ class SimClient {
   void Write(SimServer* server, const std::string& key);
   // Whether the last request was answered with success.
   bool last_answered() const { return last_answered_; }
+  const Status& last_status() const { return last_status_; }
 
  private:
   struct Seen {
@@ -74,22 +84,28 @@ class SimClient {
 
   void ThinkThenAct();
   void Act();
+  SimServer* PickServer();
+  void CompareAndSet(SimServer* server, const std::string& key, bool append);
   void Begin(SimServer* server, Request request);
   void AtDoor(SimServer* server, const Request& request, Reply reply);
   void ReadAtDoor(SimServer* server, const std::string& key, kv::Consistency consistency,
                   Reply reply);
   void OnOutcome(uint64_t request, Outcome outcome);
+  void Remember(const Outcome& outcome);
   Duration Hop();
 
   ClientWorld* const world_;
   const uint64_t id_;
   Rng rng_;
+  std::string append_to_;  // The key that the read under way is for; empty: none.
   bool started_ = false;
   bool stopped_ = false;
   bool under_way_ = false;
   bool last_answered_ = false;
+  Status last_status_;
   uint64_t request_ = 0;
   RegisterOperation operation_;  // Of the last request.
+  bool stale_ = false;           // Likewise: it asks for no more than some state.
   std::map<std::string, Seen> seen_;
 };
 

@@ -29,6 +29,8 @@ struct Totals {
   double seconds = 0;
   double longest = 0;
   uint64_t steps = 0, answered = 0, refused = 0, unknown = 0, faults = 0, deaths = 0, entries = 0;
+  uint64_t retired = 0;
+  ServerCounters servers;
   nlohmann::json failures = nlohmann::json::array();
 
   void Add(uint64_t seed, const SimRunResult& result) {
@@ -41,24 +43,33 @@ struct Totals {
     faults += result.faults;
     deaths += result.deaths;
     entries += result.entries;
+    retired += result.retired;
+    servers.Add(result.servers);
     if (!result.failure.empty()) failures.push_back({{"seed", seed}, {"failure", result.failure}});
   }
 };
 
 double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
+unsigned long long Wide(uint64_t n) { return n; }
+
+void PrintCounters(const ServerCounters& counters, uint64_t retired) {
+  std::printf(
+      "  %llu flushes, %llu compactions, %llu log segments deleted, %llu log reads, "
+      "%llu snapshots installed and %llu resumed, %llu servers lost to bit rot\n",
+      Wide(counters.flushes), Wide(counters.tree_compactions), Wide(counters.log_segments_deleted),
+      Wide(counters.log_reads), Wide(counters.snapshots_installed),
+      Wide(counters.snapshots_resumed), Wide(retired));
+}
+
 void PrintRun(uint64_t seed, const SimRunResult& result) {
   std::printf(
       "seed %llu: %s, trace %016llx, %.3f s, %llu steps, %llu answered, %llu refused, "
       "%llu unknown, %llu faults, %llu deaths\n",
-      static_cast<unsigned long long>(seed), result.failure.empty() ? "ok" : "FAILED",
-      static_cast<unsigned long long>(result.trace_hash), result.seconds,
-      static_cast<unsigned long long>(result.steps),
-      static_cast<unsigned long long>(result.answered),
-      static_cast<unsigned long long>(result.refused),
-      static_cast<unsigned long long>(result.unknown),
-      static_cast<unsigned long long>(result.faults),
-      static_cast<unsigned long long>(result.deaths));
+      Wide(seed), result.failure.empty() ? "ok" : "FAILED", Wide(result.trace_hash), result.seconds,
+      Wide(result.steps), Wide(result.answered), Wide(result.refused), Wide(result.unknown),
+      Wide(result.faults), Wide(result.deaths));
+  PrintCounters(result.servers, result.retired);
   if (!result.failure.empty()) std::printf("  %s\n", result.failure.c_str());
   std::fflush(stdout);
 }
@@ -77,10 +88,9 @@ int Run(const Flags& flags) {
   std::printf(
       "%llu runs, %zu failed; %.0f simulated seconds in %.1f CPU seconds (%.0f a second); "
       "%llu answered, %llu faults, %llu deaths\n",
-      static_cast<unsigned long long>(totals.runs), totals.failures.size(), totals.seconds, cpu,
-      totals.seconds / cpu, static_cast<unsigned long long>(totals.answered),
-      static_cast<unsigned long long>(totals.faults),
-      static_cast<unsigned long long>(totals.deaths));
+      Wide(totals.runs), totals.failures.size(), totals.seconds, cpu, totals.seconds / cpu,
+      Wide(totals.answered), Wide(totals.faults), Wide(totals.deaths));
+  PrintCounters(totals.servers, totals.retired);
   if (!flags.json.empty()) {
     std::ofstream file(flags.json);
     file << nlohmann::json{{"first_seed", flags.first_seed},
@@ -95,6 +105,13 @@ int Run(const Flags& flags) {
                            {"entries", totals.entries},
                            {"faults", totals.faults},
                            {"deaths", totals.deaths},
+                           {"flushes", totals.servers.flushes},
+                           {"tree_compactions", totals.servers.tree_compactions},
+                           {"log_segments_deleted", totals.servers.log_segments_deleted},
+                           {"log_reads", totals.servers.log_reads},
+                           {"snapshots_installed", totals.servers.snapshots_installed},
+                           {"snapshots_resumed", totals.servers.snapshots_resumed},
+                           {"servers_lost_to_bit_rot", totals.retired},
                            {"failures", totals.failures}}
                 .dump(2)
          << "\n";

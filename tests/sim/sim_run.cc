@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "tests/sim/crash_note.h"
+
 namespace sisyphus::testing {
 namespace {
 
@@ -11,8 +13,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // After everything is healed: to elect, catch up and answer, at each server.
-constexpr Duration kRecoveryLimit = seconds(20);
-constexpr Duration kConvergenceLimit = seconds(10);
+constexpr Duration kRecoveryLimit = seconds(30);
+// A snapshot whose transfer was broken off is offered again after some ten seconds.
+constexpr Duration kConvergenceLimit = seconds(60);
 
 double Seconds(MonotonicTime time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
@@ -25,6 +28,7 @@ SimRun::SimRun(SimRunOptions options)
       rng_(options.seed),
       executor_({.seed = rng_.Next()}),
       network_(&executor_, rng_.Next()) {
+  NoteSeed(options.seed);
   network_.SetTap([this](NodeId from, NodeId, const node::PeerMessage& message) {
     const auto* raft = std::get_if<raft::Message>(&message);
     if (raft != nullptr) {
@@ -32,17 +36,7 @@ SimRun::SimRun(SimRunOptions options)
     }
   });
   MakeServers();
-  world_.executor = &executor_;
-  world_.invariants = &invariants_;
-  world_.servers = &servers_;
-  world_.keys = rng_.Between(1, 8);
-  world_.think_time = milliseconds(static_cast<int64_t>(rng_.Between(5, 100)));
-  world_.reads_of_10 = static_cast<uint32_t>(rng_.Between(2, 8));
-  world_.lease_reads_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(11)) : 0;
-  const uint64_t clients = rng_.Between(1, 6);
-  for (uint64_t i = 1; i <= clients; ++i) {
-    clients_.push_back(std::make_unique<SimClient>(&world_, i, rng_.Next()));
-  }
+  MakeClients();
   NemesisOptions nemesis{.seed = rng_.Next(),
                          .executor = &executor_,
                          .network = &network_,
@@ -61,19 +55,56 @@ void SimRun::MakeServers() {
     membership.voters.push_back(NodeId(i));
     membership.addresses.push_back({NodeId(i), "node" + std::to_string(i)});
   }
-  const size_t memtable_bytes = size_t{1} << rng_.Between(12, 20);
-  const uint64_t segment_bytes = uint64_t{1} << rng_.Between(13, 20);
+  const SimServerOptions sizes = DrawSizes();
   for (uint64_t i = 1; i <= count; ++i) {
-    servers_.push_back(std::make_unique<SimServer>(SimServerOptions{
-        .id = NodeId(i),
-        .membership = membership,
-        .seed = rng_.Next(),
-        .memtable_bytes = memtable_bytes,
-        .log_segment_bytes = segment_bytes,
-        .executor = &executor_,
-        .network = &network_,
-        .invariants = &invariants_,
-    }));
+    SimServerOptions options = sizes;
+    options.id = NodeId(i);
+    options.membership = membership;
+    options.seed = rng_.Next();
+    options.executor = &executor_;
+    options.network = &network_;
+    options.invariants = &invariants_;
+    options.history = &history_;
+    servers_.push_back(std::make_unique<SimServer>(std::move(options)));
+  }
+}
+
+// Small, so that ten seconds of work fill tables, levels and log segments many times.
+SimServerOptions SimRun::DrawSizes() {
+  SimServerOptions sizes;
+  sizes.engine.memtable_bytes = size_t{1} << rng_.Between(12, 16);
+  sizes.engine.max_immutable_memtables = rng_.Between(1, 4);
+  sizes.engine.block_cache_bytes = size_t{1} << rng_.Between(10, 20);
+  sizes.engine.block_bytes = size_t{1} << rng_.Between(8, 12);
+  sizes.engine.max_open_tables = rng_.Between(2, 64);
+  sizes.engine.level0_compaction_trigger = rng_.Between(2, 4);
+  sizes.engine.level1_bytes = uint64_t{1} << rng_.Between(13, 16);
+  sizes.engine.table_bytes = uint64_t{1} << rng_.Between(12, 15);
+  sizes.engine.manifest_rewrite_bytes = uint64_t{1} << rng_.Between(9, 14);
+  sizes.engine.compress = rng_.Chance(1, 2);
+  sizes.node.log_segment_bytes = uint64_t{1} << rng_.Between(13, 16);
+  sizes.node.log_keep_bytes = uint64_t{1} << rng_.Between(12, 16);
+  sizes.node.log_max_bytes = sizes.node.log_keep_bytes * rng_.Between(1, 4);
+  if (rng_.Chance(1, 3)) sizes.node.min_free_bytes = uint64_t{1} << rng_.Between(12, 17);
+  if (rng_.Chance(1, 3)) sizes.node.snapshot_bytes_per_second = rng_.Between(50, 1000) << 10;
+  return sizes;
+}
+
+void SimRun::MakeClients() {
+  world_.executor = &executor_;
+  world_.invariants = &invariants_;
+  world_.history = &history_;
+  world_.servers = &servers_;
+  world_.keys = rng_.Chance(3, 4) ? rng_.Between(1, 8) : rng_.Between(20, 200);
+  world_.think_time = milliseconds(static_cast<int64_t>(rng_.Between(2, 60)));
+  world_.reads_of_10 = static_cast<uint32_t>(rng_.Between(1, 8));
+  world_.lease_reads_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(11)) : 0;
+  world_.stale_reads_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(8)) : 0;
+  world_.appends_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(8)) : 0;
+  world_.large_of_100 = static_cast<uint32_t>(rng_.Between(1, 40));
+  const uint64_t clients = rng_.Between(1, 8);
+  for (uint64_t i = 1; i <= clients; ++i) {
+    clients_.push_back(std::make_unique<SimClient>(&world_, i, rng_.Next()));
   }
 }
 
@@ -93,10 +124,18 @@ void SimRun::Boot(SimServer* server) {
                      : std::string(MessageOf(status))));
   }
   if (status.ok() || !server->up()) return;  // Or struck while booting.
-  if (!nemesis_->Expected(server->incarnation())) {
+  if (!Excused(server, status)) {
     Fail("node " + ToString(server->id()) + " refuses to start: " + std::string(MessageOf(status)));
   }
   server->Die(Death::kKilled);
+}
+
+bool SimRun::Excused(SimServer* server, const Status& status) {
+  if (server->rotten() && status.code() == StatusCode::kDataLoss) {
+    server->Retire();
+    return MessageOf(status).find("data/") != std::string_view::npos;
+  }
+  return nemesis_->Expected(server->incarnation());
 }
 
 void SimRun::BuryTheDead() {
@@ -106,12 +145,14 @@ void SimRun::BuryTheDead() {
     ++deaths_;
     if (!server->fatal().ok()) {
       Say("node " + ToString(server->id()) + " stops: " + std::string(MessageOf(server->fatal())));
-      if (!nemesis_->Expected(server->incarnation())) {
+      if (!Excused(server, server->fatal())) {
         Fail("node " + ToString(server->id()) +
              " stops by itself: " + std::string(MessageOf(server->fatal())));
       }
     }
     server->Bury();
+    nemesis_->OnDown(server);
+    if (server->retired()) continue;
     executor_.After(nemesis_->DrawDowntime(), [this, server] { Boot(server); });
   }
 }
@@ -128,6 +169,8 @@ bool SimRun::Step(MonotonicTime limit) {
   }
   BuryTheDead();
   if (!invariants_.ok()) Fail(invariants_.violation());
+  if (!history_.ok()) Fail(history_.violation());
+  if (!world_.violation.empty()) Fail(world_.violation);
   return failure_.empty();
 }
 
@@ -158,13 +201,25 @@ bool SimRun::Probe(SimServer* server, const std::string& key, bool write) {
   return RunUntil(2 * world_.patience, [&] { return client->idle(); }) && client->last_answered();
 }
 
+// A server that has fallen behind the others' logs answers reads only when it has its snapshot.
+void SimRun::ProbeUntil(MonotonicTime end, SimServer* server, const std::string& key, bool write) {
+  while (failure_.empty() && !server->retired() && !Probe(server, key, write)) {
+    if (executor_.now() < end) continue;
+    // A damaged table spoils the reads that meet it, and nothing else.
+    if (server->rotten() && clients_.front()->last_status().code() == StatusCode::kDataLoss) return;
+    return Fail("liveness: node " + ToString(server->id()) + " answers no " +
+                (write ? "write: " : "read: ") +
+                std::string(MessageOf(clients_.front()->last_status())));
+  }
+}
+
 void SimRun::LivenessPhase() {
   Say("healed");
   nemesis_->Stop();
   for (const auto& client : clients_) client->Stop();
   const bool all_up = RunUntil(kRecoveryLimit, [&] {
     for (const auto& server : servers_) {
-      if (!server->up()) return false;
+      if (!server->up() && !server->retired()) return false;
     }
     for (const auto& client : clients_) {
       if (!client->idle()) return false;
@@ -174,17 +229,11 @@ void SimRun::LivenessPhase() {
   if (!all_up) return Fail("the servers do not come up again");
   const MonotonicTime end = executor_.now() + kRecoveryLimit;
   for (const auto& server : servers_) {
-    while (failure_.empty() && !Probe(server.get(), "key0", true)) {
-      if (executor_.now() > end) {
-        return Fail("liveness: node " + ToString(server->id()) + " takes no write in time");
-      }
-    }
+    ProbeUntil(end, server.get(), "key0", /*write=*/true);
   }
   for (uint64_t key = 0; key < world_.keys && failure_.empty(); ++key) {
     SimServer* server = servers_[rng_.Below(servers_.size())].get();
-    if (!Probe(server, "key" + std::to_string(key), false)) {
-      return Fail("liveness: node " + ToString(server->id()) + " answers no read");
-    }
+    ProbeUntil(end, server, "key" + std::to_string(key), /*write=*/false);
   }
   CheckConvergence();
 }
@@ -192,6 +241,7 @@ void SimRun::LivenessPhase() {
 void SimRun::CheckConvergence() {
   const bool equal = RunUntil(kConvergenceLimit, [&] {
     for (const auto& server : servers_) {
+      if (server->retired()) continue;
       if (!server->up() || server->machine()->revision() != invariants_.chosen()) return false;
     }
     return true;
@@ -200,6 +250,7 @@ void SimRun::CheckConvergence() {
   for (uint64_t i = 0; i < world_.keys; ++i) {
     std::optional<std::string> first;
     for (const auto& server : servers_) {
+      if (server->rotten()) continue;
       const auto read = server->machine()->Read("key" + std::to_string(i));
       if (!read.ok()) return Fail("reading a replica: " + std::string(MessageOf(read.status())));
       const std::string value =
@@ -213,7 +264,7 @@ void SimRun::CheckConvergence() {
 }
 
 void SimRun::CheckHistory() {
-  const LinearizabilityResult result = CheckLinearizable(world_.history);
+  const LinearizabilityResult result = CheckLinearizable(world_.operations);
   if (result.verdict == LinearizabilityResult::Verdict::kNotLinearizable) {
     Fail("not linearizable: " + result.key + "\n" + result.report);
   }
@@ -226,7 +277,7 @@ SimRunResult SimRun::Execute() {
   SafetyPhase();
   if (failure_.empty()) LivenessPhase();
   if (failure_.empty()) CheckHistory();
-  for (const RegisterOperation& operation : world_.history) {
+  for (const RegisterOperation& operation : world_.operations) {
     executor_.Trace(static_cast<uint64_t>(operation.returned));
   }
   SimRunResult result;
@@ -240,6 +291,10 @@ SimRunResult SimRun::Execute() {
   result.faults = nemesis_->faults();
   result.deaths = deaths_;
   result.entries = invariants_.chosen().value();
+  for (const auto& server : servers_) {
+    result.retired += server->retired() ? 1 : 0;
+    result.servers.Add(server->counters());
+  }
   return result;
 }
 

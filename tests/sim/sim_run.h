@@ -3,8 +3,10 @@
 // Safety phase: clients work while the nemesis breaks machines, disks, clocks and the network, each
 // run with faults of its own drawing. Then everything is healed, and the cluster must be of use
 // again within bounded time (liveness phase). Checked: the Raft invariants all along; that no
-// server stops by itself or refuses to start; in the end, that every server answers, all replicas
-// hold the same, and what the clients were told is linearizable.
+// server stops by itself or refuses to start without a fault of its disk that explains it; that
+// every answer and every restored state is what a model says of it; in the end, that every server
+// answers, all replicas hold the same, and what the clients were told is linearizable. A server
+// whose disk has rotted may refuse to start, naming the file; it stays down for good.
 #ifndef SISYPHUS_TESTS_SIM_SIM_RUN_H_
 #define SISYPHUS_TESTS_SIM_SIM_RUN_H_
 
@@ -41,6 +43,8 @@ struct SimRunResult {
   uint64_t faults = 0;
   uint64_t deaths = 0;
   uint64_t entries = 0;
+  uint64_t retired = 0;  // Servers that found their disk rotten.
+  ServerCounters servers;
 };
 
 class SimRun {
@@ -52,7 +56,11 @@ class SimRun {
 
  private:
   void MakeServers();
+  void MakeClients();
+  SimServerOptions DrawSizes();
   void Boot(SimServer* server);
+  // Whether `status`, by which `server` ended, is no fault of ours.
+  bool Excused(SimServer* server, const Status& status);
   void BuryTheDead();
   bool Step(MonotonicTime limit);
   // Steps until `done` or the limit or a failure; whether `done` came true.
@@ -61,6 +69,7 @@ class SimRun {
   void SafetyPhase();
   void LivenessPhase();
   bool Probe(SimServer* server, const std::string& key, bool write);
+  void ProbeUntil(MonotonicTime end, SimServer* server, const std::string& key, bool write);
   void CheckConvergence();
   void CheckHistory();
   void Fail(const std::string& what);
@@ -71,6 +80,7 @@ class SimRun {
   SimExecutor executor_;
   SimNetwork network_;
   RaftInvariants invariants_;
+  StateHistory history_;
   std::string failure_;
   uint64_t deaths_ = 0;
   std::vector<std::unique_ptr<SimServer>> servers_;

@@ -33,6 +33,8 @@ class SimServer::CheckedMachine final : public node::StateMachine {
     for (size_t i = 0; i < commands.size(); ++i) {
       server_->options_.invariants->OnApply(server_->incarnation(), term, commands[i].position,
                                             commands[i].bytes, (*results)[before + i]);
+      server_->options_.history->OnApply(commands[i].position.index, commands[i].bytes,
+                                         (*results)[before + i]);
     }
     return OkStatus();
   }
@@ -41,7 +43,11 @@ class SimServer::CheckedMachine final : public node::StateMachine {
     return server_->machine_->Checkpoint(directory);
   }
   Status Install(const std::function<Status()>& swap) override {
-    return server_->machine_->Install(swap);
+    server_->CountTree();
+    SIS_RETURN_IF_ERROR(server_->machine_->Install(swap));
+    if (!server_->process_->alive()) return OkStatus();
+    ++server_->counters_.snapshots_installed;
+    return server_->CheckRestored();
   }
   bool ReadyToApply() const override { return server_->machine_->ReadyToApply(); }
   void SetReadyCallback(std::function<void()> on_ready) override {
@@ -52,6 +58,15 @@ class SimServer::CheckedMachine final : public node::StateMachine {
  private:
   SimServer* const server_;
 };
+
+void ServerCounters::Add(const ServerCounters& other) {
+  flushes += other.flushes;
+  tree_compactions += other.tree_compactions;
+  log_segments_deleted += other.log_segments_deleted;
+  log_reads += other.log_reads;
+  snapshots_installed += other.snapshots_installed;
+  snapshots_resumed += other.snapshots_resumed;
+}
 
 SimServer::SimServer(SimServerOptions options)
     : options_(std::move(options)),
@@ -75,6 +90,33 @@ void SimServer::OnFileOperation(const FileOperation& operation) {
         static_cast<uint64_t>(sync_low_.count()), static_cast<uint64_t>(sync_high_.count()))));
   }
   options_.executor->Accrue(time);
+  if (node_ != nullptr && operation.path.starts_with(kLogDirectory)) {
+    if (operation.kind == FileOperation::Kind::kDelete) ++counters_.log_segments_deleted;
+    if (operation.kind == FileOperation::Kind::kRead) ++counters_.log_reads;
+  }
+}
+
+void SimServer::CountTree() {
+  const DbStats stats = machine_->stats();
+  counters_.flushes += stats.flushes;
+  counters_.tree_compactions += stats.compactions;
+}
+
+ServerCounters SimServer::counters() const {
+  ServerCounters all = counters_;
+  if (machine_ == nullptr) return all;
+  const DbStats stats = machine_->stats();
+  all.flushes += stats.flushes;
+  all.tree_compactions += stats.compactions;
+  return all;
+}
+
+Status SimServer::CheckRestored() {
+  const std::shared_ptr<DB> tree = machine_->db();
+  const Position at = tree->last_written();
+  options_.invariants->OnRestored(incarnation(), {Index(at.sequence), Term(at.term)});
+  if (rotten_) return OkStatus();
+  return options_.history->CheckTree("node " + ToString(options_.id), *tree);
 }
 
 Status SimServer::Boot() {
@@ -93,17 +135,18 @@ Status SimServer::OpenEverything() {
     fatal_ = status;
     Die(Death::kKilled);
   };
-  node::NodeOptions node;
+  node::NodeOptions node = options_.node;
   SIS_ASSIGN_OR_RETURN(node.installed_snapshot,
                        node::RecoverIncoming(*disk_, kIncomingDirectory, kDbDirectory));
   kv::Machine::MachineOptions machine;
   machine.directory = kDbDirectory;
-  machine.engine.memtable_bytes = options_.memtable_bytes;
-  machine.engine.block_cache_bytes = 1 << 20;
+  machine.engine = options_.engine;
   machine.engine.file_system = disk_.get();
   machine.engine.executor = process_.get();
   machine.on_fatal = on_fatal;
   SIS_ASSIGN_OR_RETURN(machine_, kv::Machine::Open(std::move(machine)));
+  if (node.installed_snapshot) ++counters_.snapshots_resumed;
+  SIS_RETURN_IF_ERROR(CheckRestored());
   checked_ = std::make_unique<CheckedMachine>(this);
   transport_ = options_.network->CreateTransport(options_.id, process_.get());
   node.id = options_.id;
@@ -113,7 +156,6 @@ Status SimServer::OpenEverything() {
   node.state_directory = kDbDirectory;
   node.initial_membership = options_.membership;
   node.seed = rng_.Next();
-  node.log_segment_bytes = options_.log_segment_bytes;
   node.file_system = disk_.get();
   node.executor = process_.get();
   node.transport = transport_.get();
@@ -149,6 +191,7 @@ void SimServer::Bury() {
   node_.reset();
   transport_.reset();
   checked_.reset();
+  if (machine_ != nullptr) CountTree();
   machine_.reset();
   process_.reset();
   if (disk_after_ != nullptr) {

@@ -16,6 +16,7 @@
 #include "kv/machine.h"
 #include "kv/store.h"
 #include "node/node.h"
+#include "tests/sim/state_history.h"
 #include "tests/support/raft_invariants.h"
 #include "tests/support/sim_executor.h"
 #include "tests/support/sim_file_system.h"
@@ -33,11 +34,24 @@ struct SimServerOptions {
   NodeId id;
   raft::Membership membership;
   uint64_t seed = 0;
-  size_t memtable_bytes = 0;
-  uint64_t log_segment_bytes = 0;
+  Options engine;          // Sizes only.
+  node::NodeOptions node;  // Sizes and paces only.
   SimExecutor* executor = nullptr;
   SimNetwork* network = nullptr;
   RaftInvariants* invariants = nullptr;
+  StateHistory* history = nullptr;
+};
+
+// Of all incarnations of a server, or of all servers.
+struct ServerCounters {
+  uint64_t flushes = 0;
+  uint64_t tree_compactions = 0;
+  uint64_t log_segments_deleted = 0;
+  uint64_t log_reads = 0;            // By a running node: for followers that lag.
+  uint64_t snapshots_installed = 0;  // By a running node,
+  uint64_t snapshots_resumed = 0;    // or by the start after a crash in the middle.
+
+  void Add(const ServerCounters& other);
 };
 
 class SimServer {
@@ -57,6 +71,13 @@ class SimServer {
   bool needs_burial() const { return process_ != nullptr && !process_->alive(); }
   Death death() const { return death_; }
 
+  // This machine's disk has decayed: its tables may be unreadable, and are not looked at.
+  void SetRotten() { rotten_ = true; }
+  bool rotten() const { return rotten_; }
+  // It will never be started again.
+  void Retire() { retired_ = true; }
+  bool retired() const { return retired_; }
+
   // Before operation number `countdown` that changes the disk, `action` runs, once.
   void AtMutation(uint64_t countdown, std::function<void()> action);
   // How long a sync takes from now on: uniform in [low, high].
@@ -71,6 +92,8 @@ class SimServer {
   kv::Store* store() const { return store_.get(); }
   Actor* door() const { return door_.get(); }
 
+  ServerCounters counters() const;
+
   // What stopped the process by itself; OK if nothing did.
   const Status& fatal() const { return fatal_; }
 
@@ -79,6 +102,9 @@ class SimServer {
 
   Status OpenEverything();
   void OnFileOperation(const FileOperation& operation);
+  // The state machine begins anew with what its tables hold.
+  Status CheckRestored();
+  void CountTree();
 
   const SimServerOptions options_;
   Rng rng_;
@@ -86,6 +112,9 @@ class SimServer {
   uint64_t incarnation_ = 0;
   Death death_ = Death::kStopped;
   Status fatal_;
+  bool rotten_ = false;
+  bool retired_ = false;
+  ServerCounters counters_;  // The open tree's excluded.
   Duration sync_low_{};
   Duration sync_high_{};
   uint64_t mutations_until_action_ = 0;

@@ -88,9 +88,9 @@ void RaftInvariants::CheckComplete(const Incarnation& leader, Term term, LogPosi
 void RaftInvariants::OnApply(const Incarnation& who, Term term, LogPosition position,
                              std::string_view bytes, std::string_view result) {
   LastSeen& seen = seen_[who];
-  if (seen.handed_over.value() != 0 && position.index != seen.handed_over.Next()) {
+  if (seen.handed_over && position.index != seen.handed_over->Next()) {
     Violate("order of application: " + Name(who) + " applies " + ToString(position.index) +
-            " after " + ToString(seen.handed_over));
+            " after " + ToString(*seen.handed_over));
   }
   seen.handed_over = position.index;
   const Chosen now{position.term, Checksum(bytes), Checksum(result), term};
@@ -110,6 +110,23 @@ void RaftInvariants::OnApply(const Incarnation& who, Term term, LogPosition posi
     Violate("replica equality: " + Name(who) + " answers entry " + Name(position) + " differently");
   }
   if (now.known_in < before.known_in) before.known_in = now.known_in;
+}
+
+void RaftInvariants::OnRestored(const Incarnation& who, LogPosition position) {
+  LastSeen& seen = seen_[who];
+  if (seen.handed_over && position.index < *seen.handed_over) {
+    Violate("monotonicity: " + Name(who) + " goes back from entry " + ToString(*seen.handed_over) +
+            " to a snapshot of " + Name(position));
+  }
+  seen.handed_over = position.index;
+  if (position.index.value() == 0) return;
+  if (position.index > chosen()) {
+    Violate("state machine safety: " + Name(who) + " begins at " + Name(position) +
+            ", which nobody has applied");
+  } else if (chosen_[position.index.value() - 1].term != position.term) {
+    Violate("state machine safety: " + Name(who) + " begins at " + Name(position) + " where " +
+            Name({position.index, chosen_[position.index.value() - 1].term}) + " was chosen");
+  }
 }
 
 void RaftInvariants::OnView(const Incarnation& who, const node::NodeView& view) {

@@ -4,12 +4,14 @@
 // state machines are given, and their views. Each check is incremental, so it can run after every
 // step.
 //
-//   Election safety      one leader a term: (node, incarnation) of everything that only leaders
-//   send Vote durability      a voter grants one candidate a term, across its crashes too Log
-//   matching         (index, term) names one entry, which follows one entry Leader completeness  a
-//   leader's log holds every entry that was chosen before its term State machine safety every
-//   replica is given the same entry at an index, and answers it alike Monotonicity         term,
-//   commit and applied never go back within an incarnation
+//   - Election safety: one leader a term, as (node, incarnation), of everything only leaders send.
+//   - Vote durability: a voter grants one candidate a term, across its crashes too.
+//   - Log matching: (index, term) names one entry, which follows one entry.
+//   - Leader completeness: a leader's log holds every entry that was chosen before its term.
+//   - State machine safety: every replica is given the same entry at an index, and answers it
+//     alike; a replica that begins elsewhere (a restart, a snapshot) begins at a chosen entry, and
+//     a snapshot never takes it back.
+//   - Monotonicity: term, commit and applied never go back within an incarnation.
 //
 // The first violation is kept; nothing after it counts.
 #ifndef SISYPHUS_TESTS_SUPPORT_RAFT_INVARIANTS_H_
@@ -17,6 +19,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -45,6 +48,10 @@ class RaftInvariants {
   void OnApply(const Incarnation& who, Term term, LogPosition position, std::string_view bytes,
                std::string_view result);
 
+  // The state machine of `who` is at `position` without having been given what leads there: its
+  // process began with it, or it has become a snapshot.
+  void OnRestored(const Incarnation& who, LogPosition position);
+
   // What `who` says of itself.
   void OnView(const Incarnation& who, const node::NodeView& view);
 
@@ -71,8 +78,8 @@ class RaftInvariants {
   struct LastSeen {
     Term term;
     Index commit;
-    Index applied;      // By its view.
-    Index handed_over;  // To its state machine.
+    Index applied;                     // By its view.
+    std::optional<Index> handed_over;  // To its state machine.
   };
 
   void Violate(const std::string& what);

@@ -45,6 +45,36 @@ TEST_F(RaftInvariantsTest, AnOrdinaryRunIsFine) {
   EXPECT_EQ(checker_.chosen(), Index(2));
 }
 
+TEST_F(RaftInvariantsTest, ARestoredReplicaBeginsAtAChosenEntry) {
+  Apply(kA, 1, 1, 1, "x");
+  Apply(kA, 1, 2, 1, "y");
+  Apply(kA, 1, 3, 1, "z");
+  checker_.OnRestored({kB, 1}, {});
+  Apply(kB, 1, 1, 1, "x");
+  checker_.OnRestored({kB, 1}, {Index(2), Term(1)});  // A snapshot.
+  Apply(kB, 1, 3, 1, "z");
+  EXPECT_TRUE(checker_.ok()) << checker_.violation();
+  checker_.OnRestored({kB, 1}, {Index(2), Term(1)});
+  EXPECT_THAT(checker_.violation(), HasSubstr("goes back"));
+}
+
+TEST_F(RaftInvariantsTest, ARestoredReplicaThatSkipsAnEntry) {
+  Apply(kA, 1, 1, 1, "x");
+  Apply(kA, 1, 2, 1, "y");
+  checker_.OnRestored({kB, 1}, {});
+  Apply(kB, 1, 2, 1, "y");
+  EXPECT_THAT(checker_.violation(), HasSubstr("order of application"));
+}
+
+TEST_F(RaftInvariantsTest, ASnapshotOfWhatWasNeverChosen) {
+  Apply(kA, 1, 1, 1, "x");
+  checker_.OnRestored({kB, 1}, {Index(1), Term(2)});
+  EXPECT_THAT(checker_.violation(), HasSubstr("was chosen"));
+  RaftInvariants other;
+  other.OnRestored({kB, 1}, {Index(1), Term(1)});
+  EXPECT_THAT(other.violation(), HasSubstr("nobody has applied"));
+}
+
 TEST_F(RaftInvariantsTest, TwoLeadersOfATerm) {
   checker_.OnSend({kA, 1}, Append(kA, 1, {}, {}));
   checker_.OnSend({kB, 1}, Append(kB, 1, {}, {}));
