@@ -35,6 +35,7 @@ Role Core::role() const { return impl_->role(); }
 Term Core::term() const { return impl_->term(); }
 NodeId Core::leader() const { return impl_->leader(); }
 Index Core::commit() const { return impl_->commit(); }
+Index Core::membership_index() const { return impl_->membership_index(); }
 std::vector<PeerProgress> Core::progress() const { return impl_->progress(); }
 std::optional<Term> Core::TermAt(Index index) const { return impl_->TermAt(index); }
 Membership Core::MembershipAt(Index index) const { return impl_->MembershipAt(index); }

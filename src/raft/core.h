@@ -230,6 +230,7 @@ class Core {
   Term term() const;
   NodeId leader() const;
   Index commit() const;
+  Index membership_index() const;  // The entry that set the configuration that holds now.
   std::vector<PeerProgress> progress() const;  // Empty unless leader.
 
   // The term of the entry at `index`, when the log still knows it. For checkers and snapshots.

@@ -53,6 +53,7 @@ class Core::Impl {
   Term term() const { return term_; }
   NodeId leader() const { return leader_; }
   Index commit() const { return commit_; }
+  Index membership_index() const { return memberships_.back().index; }
   std::optional<Term> TermAt(Index index) const { return log_.TermAt(index); }
   Membership MembershipAt(Index index) const { return MembershipAtIndex(index).membership; }
 
@@ -129,7 +130,6 @@ class Core::Impl {
   // --- membership_ops.cc ---
 
   const Membership& membership() const { return memberships_.back().membership; }
-  Index membership_index() const { return memberships_.back().index; }
   const DatedMembership& MembershipAtIndex(Index index) const;
   // Makes progress_ hold every member beside this one, and while a change is not committed those
   // that it removes, so that they learn of it.

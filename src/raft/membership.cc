@@ -1,9 +1,10 @@
 // The payload of a kMembership entry:
 //
-//   byte    version, 1
+//   byte    version, 1 or 2
 //   byte    flags: bit 0 = auto_leave, the others 0
 //   list    voters, list outgoing, list learners, list learners_next
 //   varint  number of addresses; for each: varint id, varint length, bytes
+//   list    removed; in version 2 only, which is written when it is not empty
 //
 // A list is a varint count and as many varint ids, ascending, none 0. Nothing follows.
 #include "raft/membership.h"
@@ -17,6 +18,7 @@ namespace sisyphus::raft {
 namespace {
 
 constexpr uint8_t kFormatVersion = 1;
+constexpr uint8_t kFormatVersionWithRemoved = 2;
 constexpr uint8_t kAutoLeaveFlag = 1;
 
 using Operation = MembershipChange::Operation;
@@ -48,12 +50,14 @@ void SetAddress(Membership* m, NodeId id, const std::string& peer) {
 }
 
 void MakeVoter(Membership* m, NodeId id) {
+  Erase(&m->removed, id);
   Erase(&m->learners, id);
   Erase(&m->learners_next, id);
   Insert(&m->voters, id);
 }
 
 void MakeLearner(Membership* m, NodeId id) {
+  Erase(&m->removed, id);
   Erase(&m->voters, id);
   // A voter of the outgoing half still counts there: it becomes a learner when the joint state is
   // left, so that no replica is voter and learner at once.
@@ -61,6 +65,7 @@ void MakeLearner(Membership* m, NodeId id) {
 }
 
 void Remove(Membership* m, NodeId id) {
+  if (IsMember(*m, id)) Insert(&m->removed, id);
   Erase(&m->voters, id);
   Erase(&m->learners, id);
   Erase(&m->learners_next, id);
@@ -182,7 +187,8 @@ StatusOr<Membership> ApplyChange(const Membership& now, const MembershipChange& 
 
 std::string EncodeMembership(const Membership& membership) {
   std::string out;
-  out.push_back(static_cast<char>(kFormatVersion));
+  const bool with_removed = !membership.removed.empty();
+  out.push_back(static_cast<char>(with_removed ? kFormatVersionWithRemoved : kFormatVersion));
   out.push_back(static_cast<char>(membership.auto_leave ? kAutoLeaveFlag : 0));
   PutIds(&out, membership.voters);
   PutIds(&out, membership.outgoing);
@@ -193,6 +199,7 @@ std::string EncodeMembership(const Membership& membership) {
     PutVarint64(&out, address.id.value());
     PutLengthPrefixed(&out, address.peer);
   }
+  if (with_removed) PutIds(&out, membership.removed);
   return out;
 }
 
@@ -201,7 +208,8 @@ StatusOr<Membership> DecodeMembership(std::string_view bytes) {
   Membership m;
   const uint8_t version = in.Byte();
   const uint8_t flags = in.Byte();
-  if (!in.ok() || version != kFormatVersion || (flags & ~kAutoLeaveFlag) != 0) {
+  const bool with_removed = version == kFormatVersionWithRemoved;
+  if (!in.ok() || (version != kFormatVersion && !with_removed) || (flags & ~kAutoLeaveFlag) != 0) {
     return absl::DataLossError("membership: unknown version or flags");
   }
   m.auto_leave = (flags & kAutoLeaveFlag) != 0;
@@ -217,6 +225,9 @@ StatusOr<Membership> DecodeMembership(std::string_view bytes) {
     if (!in.ok() || id <= last) return absl::DataLossError("membership: damaged addresses");
     m.addresses.push_back({id, std::string(peer)});
     last = id;
+  }
+  if (with_removed && (!ReadIds(&in, &m.removed) || m.removed.empty())) {
+    return absl::DataLossError("membership: damaged list of removed ids");
   }
   if (!in.Done()) return absl::DataLossError("membership: wrong length");
   return m;

@@ -58,6 +58,10 @@ struct Membership {
   };
   std::vector<Address> addresses;
 
+  // Every id that was ever taken out and not put back: a replica that comes back under such an id
+  // could have forgotten votes and entries that others count on.
+  std::vector<NodeId> removed;
+
   bool joint() const { return !outgoing.empty(); }
   bool operator==(const Membership&) const = default;
 };

@@ -19,6 +19,7 @@ Membership Full() {
   m.learners_next = Ids({4});
   m.auto_leave = true;
   m.addresses = {{NodeId(1), "a:1"}, {NodeId(300), ""}};
+  m.removed = Ids({3, 200});
   return m;
 }
 
@@ -26,6 +27,9 @@ TEST(MembershipTest, EncodingKeepsEverything) {
   const StatusOr<Membership> again = DecodeMembership(EncodeMembership(Full()));
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(*again, Full());
+  Membership simple = MakeMembership({1, 2});
+  EXPECT_EQ(EncodeMembership(simple)[0], 1) << "as before, for whoever knows no removed ids";
+  EXPECT_EQ(*DecodeMembership(EncodeMembership(simple)), simple);
 }
 
 TEST(MembershipTest, DamagedBytesAreRefused) {
@@ -34,7 +38,8 @@ TEST(MembershipTest, DamagedBytesAreRefused) {
     EXPECT_FALSE(DecodeMembership(bytes.substr(0, n)).ok()) << n << " bytes";
   }
   EXPECT_FALSE(DecodeMembership(bytes + "x").ok());
-  EXPECT_FALSE(DecodeMembership("\x02" + bytes.substr(1)).ok()) << "unknown version";
+  EXPECT_FALSE(DecodeMembership("\x01" + bytes.substr(1)).ok()) << "not in that version";
+  EXPECT_FALSE(DecodeMembership("\x03" + bytes.substr(1)).ok()) << "unknown version";
   const std::string descending("\x01\x00\x02\x05\x03\x00\x00\x00\x00", 9);
   EXPECT_FALSE(DecodeMembership(descending).ok());
   const std::string endless("\x01\x00\xff\xff\xff\xff\x0f", 7);
@@ -55,6 +60,19 @@ TEST(MembershipTest, AddressesFollowTheMembers) {
   EXPECT_EQ(m.addresses.size(), 1u) << "it still counts in the outgoing half";
   m = *LeaveJoint(m);
   EXPECT_TRUE(m.addresses.empty());
+}
+
+TEST(MembershipTest, RemovedIdsAreRemembered) {
+  Membership m = MakeMembership({1, 2, 3}, {4});
+  m = *SimpleChange(m, {{Op::kRemove, NodeId(4), ""}});
+  m = *SimpleChange(m, {{Op::kRemove, NodeId(9), ""}});
+  EXPECT_EQ(m.removed, Ids({4})) << "9 was never a member";
+  m = *EnterJoint(m, true, {{Op::kRemove, NodeId(2), ""}, {Op::kRemove, NodeId(3), ""}});
+  m = *LeaveJoint(m);
+  EXPECT_EQ(m.removed, Ids({2, 3, 4}));
+  EXPECT_EQ(DecodeMembership(EncodeMembership(m))->removed, Ids({2, 3, 4}));
+  m = *SimpleChange(m, {{Op::kAddLearner, NodeId(3), ""}});
+  EXPECT_EQ(m.removed, Ids({2, 4})) << "never a member and removed at once";
 }
 
 Cluster::Options Three() {
@@ -127,8 +145,10 @@ TEST(MembershipChangeTest, JointIsLeftByTheLeaderWhenCommitted) {  // Thesis 4.3
           .ok());
   EXPECT_TRUE(cluster.core(1).status().membership.joint());
   cluster.Settle();
+  Membership after = MakeMembership({1, 2, 4, 5});
+  after.removed = Ids({3});
   for (uint64_t id : {1, 2, 3, 4, 5}) {
-    EXPECT_EQ(cluster.core(id).status().membership, MakeMembership({1, 2, 4, 5})) << id;
+    EXPECT_EQ(cluster.core(id).status().membership, after) << id;
     EXPECT_EQ(cluster.core(id).commit(), cluster.core(1).commit()) << id;
   }
   // Node 3 was told: it does not stand for election.
@@ -155,7 +175,9 @@ TEST(MembershipChangeTest, JointNeedsBothMajorities) {
   EXPECT_TRUE(cluster.core(1).status().membership.joint()) << "explicit: it stays";
   ASSERT_TRUE(cluster.core(1).ProposeMembership({}).ok());
   cluster.Settle();
-  EXPECT_EQ(cluster.core(5).status().membership, MakeMembership({1, 4, 5}));
+  Membership after = MakeMembership({1, 4, 5});
+  after.removed = Ids({2, 3});
+  EXPECT_EQ(cluster.core(5).status().membership, after);
 }
 
 TEST(MembershipChangeTest, RemovedLeaderStepsDownOnceItIsCommitted) {  // Thesis 4.2.2.
