@@ -70,9 +70,7 @@ sisyphus::Status Node::Impl::Open(TransportHandler* handler) {
   raft_->Post([this] {
     // A single voter has nobody to wait for.
     const raft::Membership membership = core_->status().membership;
-    std::vector<raft::Membership::Address> peers = membership.addresses;
-    std::erase_if(peers, [this](const auto& peer) { return peer.id == options_.id; });
-    options_.transport->SetPeers(std::move(peers));
+    UpdatePeers();
     if (membership.voters == std::vector<NodeId>{options_.id} && !membership.joint())
       core_->Campaign();
     raft_->PostAfter(options_.tick, [this] { OnTick(); });
@@ -86,6 +84,7 @@ void Node::Impl::OnTick() {
   // which leases rely on.
   raft_->PostAfter(options_.tick, [this] { OnTick(); });
   if (failed_) return;
+  ++tick_;
   core_->Tick();
   const MonotonicTime now = Now();
   ExpireProposals(now);
@@ -97,6 +96,9 @@ void Node::Impl::OnTick() {
     core_->WantLease(false);
   }
   FinishTransfers();
+  ExpireChanges(now);
+  PromoteLearners();
+  UpdatePeers();
   ConsiderCompaction();
   if (++housekeeping_ticks_ >= kHousekeepingTicks) {
     housekeeping_ticks_ = 0;
@@ -148,6 +150,9 @@ void Node::Impl::OnPeerConnected(const PeerInfo& peer) {
     std::sort(peers_.begin(), peers_.end(),
               [](const auto& a, const auto& b) { return a.id < b.id; });
     PublishStatus();
+    if (peer.inbound || failed_) return;
+    reached_.insert(peer.id);
+    ConsiderProbed();
   });
 }
 
@@ -158,6 +163,7 @@ void Node::Impl::OnPeerDisconnected(NodeId peer) {
 void Node::Impl::OnSendFailed(NodeId peer) {
   raft_->Post([this, peer] {
     if (failed_) return;
+    reached_.erase(peer);
     core_->PeerUnreachable(peer);
     SchedulePump();
   });
@@ -166,6 +172,7 @@ void Node::Impl::OnSendFailed(NodeId peer) {
 void Node::Impl::HandleDisconnect(NodeId peer) {
   if (failed_) return;
   LoseForwards(peer);
+  reached_.erase(peer);
   if (core_->leader() == peer) {
     core_->ForgetLeader();
     if (core_->leader() == kNoNode) ConsiderTakeover(peer);
@@ -321,6 +328,7 @@ void Node::Impl::FailEverything() {
   for (auto& [index, read] : std::exchange(reads_to_apply_, {})) waiting.push_back(std::move(read));
   FinishReads(std::move(waiting), never);
   for (auto& [deadline, done] : std::exchange(transfers_, {})) done(never);
+  FailChanges(never, unknown);
 }
 
 // --- The door ---
@@ -345,6 +353,10 @@ NodeView Node::View() const { return impl_->View(); }
 NodeStatus Node::Status() const { return impl_->Status(); }
 void Node::TransferLeadership(NodeId to, ReadCallback done) {
   impl_->TransferLeadership(to, std::move(done));
+}
+void Node::ChangeMembership(raft::MembershipChange change, MonotonicTime deadline,
+                            ReadCallback done) {
+  impl_->ChangeMembership(std::move(change), deadline, std::move(done));
 }
 void Node::Stop() { impl_->Stop(); }
 void Node::OnMessages(NodeId from, std::vector<PeerMessage> messages) {

@@ -32,6 +32,7 @@
 #include "node/state_machine.h"
 #include "node/transport.h"
 #include "raft/core.h"
+#include "raft/membership.h"
 #include "raft/types.h"
 
 namespace sisyphus::node {
@@ -51,6 +52,8 @@ struct NodeOptions {
   // Who founds the cluster; used only when the log is empty. Empty: a blank replica that waits to
   // be added.
   raft::Membership initial_membership;
+  // Whom a blank replica answers before the log has told it who the members are.
+  std::vector<raft::Membership::Address> contacts;
   uint64_t seed = 0;
   // Where a snapshot is received (snapshot_files.h) and where checkpoints for others stand. On the
   // state machine's file system.
@@ -138,6 +141,17 @@ class Node final : public TransportHandler {
   // Hands leadership over if this node has it; calls `done` when another leads (OK), or the attempt
   // has ended without.
   void TransferLeadership(NodeId to, ReadCallback done);
+
+  // Proposes `change`, on the leader only, and calls `done(OK)` once it is committed and applied
+  // here. A node that is new is asked first: it must accept a connection as the node and of the
+  // cluster that it was said to be. Not checked: that it can reach the other members, and that its
+  // directory is fresh. Learners that keep up are promoted without being asked.
+  // kUnavailable: not the leader; nothing was changed.
+  // kFailedPrecondition: another change is in progress, a new node did not answer, or too few
+  // voters would be reachable; nothing was changed.
+  // kInvalidArgument: an illegal change; an id that was removed once is never taken back.
+  // kAborted: another leader's entry took its place. kDeadlineExceeded: it may still happen.
+  void ChangeMembership(raft::MembershipChange change, MonotonicTime deadline, ReadCallback done);
 
   // Answers everything that waits with kUnavailable or kDeadlineExceeded, stops the transport and
   // the actors.

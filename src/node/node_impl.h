@@ -3,6 +3,7 @@
 //   node.cc       lifecycle, the door, ticks, what the world may see
 //   pump.cc       what the core's outputs ask for: send, write, read, apply
 //   proposals.cc  commands: intake, forwarding, waiters
+//   membership.cc changes of membership, promotion of learners, the transport's peers
 //   snapshots.cc  compaction of the log, checkpoints sent and received
 //   reads.cc      read-index batches, forwarding, the lease
 #ifndef SISYPHUS_NODE_NODE_IMPL_H_
@@ -13,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +40,7 @@ class Node::Impl {
   NodeView View() const;
   NodeStatus Status() const;
   void TransferLeadership(NodeId to, ReadCallback done);
+  void ChangeMembership(raft::MembershipChange change, MonotonicTime deadline, ReadCallback done);
   void Stop();
   void OnMessages(NodeId from, std::vector<PeerMessage> messages);
   void OnPeerConnected(const PeerInfo& peer);
@@ -74,6 +77,15 @@ class Node::Impl {
   struct ApplyJob {
     std::vector<raft::Entry> entries;
     std::map<Index, Proposal> waiters;
+  };
+  // A change of membership whose new nodes are being asked, or whose entry is not applied yet.
+  struct PendingChange {
+    raft::MembershipChange change;
+    MonotonicTime deadline;
+    ReadCallback done;
+    std::vector<raft::Membership::Address> to_reach = {};
+    MonotonicTime reach_until = {};
+    Term term = {};  // Of its entry, once proposed.
   };
   using Outbox = std::map<NodeId, std::vector<PeerMessage>>;
 
@@ -137,6 +149,16 @@ class Node::Impl {
   void ReviewLease(raft::Round lease_round);
   void DropLease();
 
+  // --- Membership (membership.cc) ---
+  sisyphus::Status CheckChange(const raft::MembershipChange& change);
+  void ConsiderProbed();
+  void ProposeChange(PendingChange pending);
+  void CompleteChanges();
+  void ExpireChanges(MonotonicTime now);
+  void FailChanges(const sisyphus::Status& never, const sisyphus::Status& unknown);
+  void PromoteLearners();
+  void UpdatePeers();
+
   // --- Snapshots (snapshots.cc) ---
   sisyphus::Status OpenSnapshots();
   void OfferSnapshot(raft::Message request);  // Raft actor.
@@ -193,6 +215,14 @@ class Node::Impl {
   Term no_lease_term_;  // Leadership was being handed over in it: no lease any more.
   std::vector<std::pair<MonotonicTime, ReadCallback>> transfers_;
   std::vector<PeerInfo> peers_;
+  std::optional<PendingChange> probing_;          // Its new nodes are being asked.
+  std::map<Index, PendingChange> changes_;        // Proposed here, not applied yet.
+  std::map<NodeId, int> keeping_up_;              // Learners, and for how many ticks.
+  std::map<NodeId, std::string> peer_addresses_;  // What SetPeers was told.
+  std::map<NodeId, uint64_t> departing_;          // Removed; connected to until this tick.
+  std::set<NodeId> reached_;                      // Accepted our connection.
+  Index membership_seen_;                         // By UpdatePeers.
+  uint64_t tick_ = 0;
   uint64_t elections_ = 0;
   uint64_t leader_changes_ = 0;
 

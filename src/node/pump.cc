@@ -27,6 +27,9 @@ void Node::Impl::SchedulePump() {
 void Node::Impl::Pump() {
   pump_scheduled_ = false;
   if (failed_) return;
+  // Connections to new members first: the output may have messages for them. What keeps the index
+  // and is another change all the same is seen with the next tick.
+  if (core_->membership_index() != membership_seen_) UpdatePeers();
   if (core_->HasOutput()) {
     const size_t under_way = committed_bytes_ + applying_bytes_;
     raft::Output out =
@@ -273,6 +276,7 @@ void Node::Impl::OnApplied(LogPosition last, size_t bytes) {
   if (failed_) return;
   core_->Applied(last.index);
   CompleteAppliedReads();
+  CompleteChanges();
   SchedulePump();
 }
 

@@ -147,6 +147,7 @@ void Node::Impl::OnInstalled(const raft::SnapshotMeta& meta) {
   ++snapshots_installed_;
   applied_ = meta.last;
   CompleteAppliedReads();
+  CompleteChanges();
   SnapshotTask([this]() -> sisyphus::Status {
     SIS_RETURN_IF_ERROR(ForgetIncoming(*options_.file_system, options_.incoming_directory));
     return receiver_->Discard();

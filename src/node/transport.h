@@ -84,6 +84,7 @@ struct PeerInfo {
   NodeId id;
   std::string http_address;  // Where its clients reach it.
   std::string version;
+  bool inbound = false;  // It connected to us; otherwise it accepted our connection.
 };
 
 // Implemented by the node. Called from the transport's threads; returns quickly, never blocks.

@@ -76,8 +76,10 @@ Status InboundService::CheckHello(const peer::Hello& hello) const {
 }
 
 bool InboundService::HelloCame(std::shared_ptr<InboundStream> stream, const peer::Hello& hello) {
-  node::PeerInfo info{
-      .id = NodeId(hello.from()), .http_address = hello.http_address(), .version = hello.version()};
+  node::PeerInfo info{.id = NodeId(hello.from()),
+                      .http_address = hello.http_address(),
+                      .version = hello.version(),
+                      .inbound = true};
   return env_->control->TryPost(
       [this, stream = std::move(stream), info = std::move(info)] { Accept(stream, info); });
 }
