@@ -89,6 +89,10 @@ bool Api::AcceptLeaderRequest(Exchange& exchange, const Match& match) {
     exchange.RespondProblem(MakeProblem(400, "X-Sisyphus-Forward may only be \"never\""));
     return false;
   }
+  return RequireLeader(exchange, match);
+}
+
+bool Api::RequireLeader(Exchange& exchange, const Match& match) {
   const node::NodeView view = node().View();
   if (view.role == raft::Role::kLeader) return true;
   if (view.leader != kNoNode) {

@@ -43,6 +43,10 @@ class Api final : public HttpHandler {
   // it must). Else it has answered: the client asked not to be forwarded.
   bool AcceptLeaderRequest(Exchange& exchange, const Match& match);
 
+  // For a request that is not forwarded: true if this node leads. Else it has answered 307 with the
+  // leader's address, or 503 when that is not known.
+  bool RequireLeader(Exchange& exchange, const Match& match);
+
   void CollectStats(ServerStats* stats) const;
 
   // HttpHandler.

@@ -16,7 +16,14 @@ void HandleSimpleGet(Api& api, Exchange& exchange, const Match& match);
 void HandleSimplePut(Api& api, Exchange& exchange, const Match& match);
 void HandleSimpleDelete(Api& api, Exchange& exchange, const Match& match);
 
+// member_handlers.cc
+void HandleAddMember(Api& api, Exchange& exchange, const Match& match);
+void HandleRemoveMember(Api& api, Exchange& exchange, const Match& match);
+void HandlePromoteMember(Api& api, Exchange& exchange, const Match& match);
+void HandleTransferLeadership(Api& api, Exchange& exchange, const Match& match);
+
 // status_handlers.cc
+void RespondCluster(Api& api, Exchange& exchange);  // What HandleCluster answers.
 void HandleCluster(Api& api, Exchange& exchange, const Match& match);
 void HandleLive(Api& api, Exchange& exchange, const Match& match);
 void HandleReady(Api& api, Exchange& exchange, const Match& match);

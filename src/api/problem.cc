@@ -21,6 +21,7 @@ constexpr Kind kKinds[] = {
     {404, "not_found", false},
     {405, "method_not_allowed", false},
     {408, "request_timeout", true},
+    {409, "conflict", false},
     {412, "compare_failed", false},
     {413, "too_large", false},
     {414, "uri_too_long", false},

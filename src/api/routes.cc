@@ -13,6 +13,10 @@ constexpr Action kKeyActions[] = {
 };
 constexpr Action kClusterActions[] = {{Method::kGet, HandleCluster},
                                       {Method::kHead, HandleCluster}};
+constexpr Action kMembersActions[] = {{Method::kPost, HandleAddMember, Body::kObject}};
+constexpr Action kMemberActions[] = {{Method::kDelete, HandleRemoveMember},
+                                     {Method::kPost, HandlePromoteMember}};
+constexpr Action kTransferActions[] = {{Method::kPost, HandleTransferLeadership, Body::kObject}};
 constexpr Action kLiveActions[] = {{Method::kGet, HandleLive}, {Method::kHead, HandleLive}};
 constexpr Action kReadyActions[] = {{Method::kGet, HandleReady}, {Method::kHead, HandleReady}};
 constexpr Action kMetricsActions[] = {{Method::kGet, HandleMetrics},
@@ -30,6 +34,9 @@ constexpr Action kSimpleDeleteActions[] = {{Method::kGet, HandleSimpleDelete},
 constexpr Route kRoutes[] = {
     {"/v1/kv/{key}", "/v1/kv/", false, kKeyActions},
     {"/v1/cluster", "/v1/cluster", false, kClusterActions},
+    {"/v1/members", "/v1/members", false, kMembersActions},
+    {"/v1/members/{id}", "/v1/members/", false, kMemberActions},
+    {"/v1/leader/transfer", "/v1/leader/transfer", false, kTransferActions},
     {"/livez", "/livez", false, kLiveActions},
     {"/readyz", "/readyz", false, kReadyActions},
     {"/metrics", "/metrics", false, kMetricsActions},

@@ -26,6 +26,7 @@ using HandlerFunction = void (*)(Api&, Exchange&, const Match&);
 
 enum class Body : uint8_t {
   kIgnored,  // Read and dropped, if it is small.
+  kObject,   // A small JSON object.
   kValue,    // Up to the limit of a value.
 };
 

@@ -49,6 +49,7 @@ struct ServerOptions {
   // time.
   std::function<std::string()> render_metrics;
   std::string version;          // Of /version.
+  std::string cluster_id;       // Of /v1/cluster; empty: left out.
   std::string advertised_http;  // This node's own address in /v1/cluster; empty: the bound address.
 };
 

@@ -60,10 +60,12 @@ ordered_json Member(NodeId id, const Api& api, const node::NodeStatus& status,
     member["http_address"] = peer.http_address;
     member["version"] = peer.version;
   }
-  const bool voter = Contains(membership.voters, id) || Contains(membership.outgoing, id);
+  const bool voter = raft::IsVoter(membership, id);
   member["voter"] = voter;
   if (self) {
-    member["role"] = voter ? RoleName(status.core.role) : "learner";
+    member["role"] = voter                            ? RoleName(status.core.role)
+                     : raft::IsMember(membership, id) ? "learner"
+                                                      : "none";
     member["term"] = status.core.term.value();
     member["applied"] = status.core.applied.value();
     member["lag"] = status.core.commit - std::min(status.core.applied, status.core.commit);
@@ -90,8 +92,16 @@ struct Check {
 std::vector<Check> ReadyChecks(Api& api) {
   const node::NodeView view = api.node().View();
   const uint64_t lag = view.commit - std::min(view.applied, view.commit);
+  const raft::CoreStatus core = api.node().Status().core;
+  const raft::Membership& members = core.membership;
+  const bool member = raft::IsMember(members, core.id);
+  const bool removed = Contains(members.removed, core.id);
   const bool draining = api.listener().draining();
   return {
+      {"member", member,
+       member    ? "yes"
+       : removed ? "not a member: removed from the cluster"
+                 : "not a member: not added yet"},
       {"leader", view.leader != kNoNode,
        view.leader != kNoNode ? "node " + ToString(view.leader) : "none is known"},
       {"applied", lag <= kMaxReadyLag, std::to_string(lag) + " entries behind"},
@@ -112,26 +122,29 @@ bool CheckNoParameters(Exchange& exchange, const Match& match) {
 }  // namespace
 
 void HandleCluster(Api& api, Exchange& exchange, const Match& match) {
-  if (!CheckNoParameters(exchange, match)) return;
+  if (CheckNoParameters(exchange, match)) RespondCluster(api, exchange);
+}
+
+void RespondCluster(Api& api, Exchange& exchange) {
   const node::NodeStatus status = api.node().Status();
   const raft::Membership& membership = status.core.membership;
   const std::string own_http = api.options().advertised_http.empty()
                                    ? api.listener().bound_address()
                                    : api.options().advertised_http;
-  std::vector<NodeId> ids = membership.voters;
-  for (const auto* more : {&membership.outgoing, &membership.learners}) {
-    ids.insert(ids.end(), more->begin(), more->end());
-  }
-  if (!Contains(ids, status.core.id)) ids.push_back(status.core.id);
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  std::vector<NodeId> ids = raft::MembersOf(membership);
+  if (!raft::IsMember(membership, status.core.id)) ids.push_back(status.core.id);
 
   ordered_json cluster;
+  if (!api.options().cluster_id.empty()) cluster["cluster_id"] = api.options().cluster_id;
   cluster["id"] = status.core.id.value();
   if (status.core.leader != kNoNode) cluster["leader"] = status.core.leader.value();
   cluster["term"] = status.core.term.value();
   cluster["committed"] = status.core.commit.value();
   cluster["applied"] = status.core.applied.value();
+  if (membership.joint()) cluster["joint"] = true;
+  if (!membership.removed.empty()) {
+    for (const NodeId id : membership.removed) cluster["removed"].push_back(id.value());
+  }
   cluster["members"] = ordered_json::array();
   for (const NodeId id : ids) cluster["members"].push_back(Member(id, api, status, own_http));
   // Bytes that are not UTF-8 (another node's version could hold any) are replaced, never thrown at.

@@ -30,6 +30,8 @@ struct Flags {
   uint64_t id = 1;
   bool id_from_hostname = false;
   std::string cluster;
+  bool join = false;
+  std::string cluster_id;
   std::string simple_endpoints = "on";
   uint64_t heartbeat_ms = 50;
   uint64_t election_ms = 400;
@@ -59,6 +61,14 @@ void AddNodeFlags(CLI::App* app, Config* config, Flags* flags) {
   env(app->add_option("--cluster", flags->cluster,
                       "the founding members: 1=HOST:PEERPORT,2=HOST:PEERPORT,..."),
       "SISYPHUS_CLUSTER");
+  env(app->add_flag("--join", flags->join,
+                    "a new node that waits until `sicli member add` adds it to a running cluster: "
+                    "--cluster names members of that one, without this node; give --peer, too"),
+      "SISYPHUS_JOIN");
+  env(app->add_option("--cluster-id", flags->cluster_id,
+                      "with --join: the id of the cluster, from `sicli member list`; default: the "
+                      "id of a cluster founded by exactly the members in --cluster"),
+      "SISYPHUS_CLUSTER_ID");
   env(app->add_option("--advertise-http", config->advertise_http,
                       "HOST:PORT that other nodes and clients reach this node's API under; "
                       "default: the --http address"),
@@ -132,6 +142,26 @@ void AddTuningFlags(CLI::App* app, Config* config, Flags* flags) {
       ->check(CLI::Range(uint64_t{1} << 20, uint64_t{64} << 30));
 }
 
+// Of a node that joins: it is no founder, and it must be told where the others are.
+Status FinishJoin(const CLI::App& app, const Flags& flags, Config* config) {
+  config->join = true;
+  if (flags.cluster.empty()) return Invalid("--join needs --cluster, with members of the cluster");
+  if (app.count("--peer") == 0) return Invalid("--join needs --peer, where the members find it");
+  SIS_ASSIGN_OR_RETURN(config->cluster, ParseCluster(flags.cluster));
+  for (const auto& member : config->cluster) {
+    if (member.id != config->id) continue;
+    return Invalid("--join: node " + ToString(config->id) +
+                   " is in --cluster already; a new node needs an id that was never used");
+  }
+  config->cluster_id = flags.cluster_id;
+  const bool is_id = flags.cluster_id.size() == 16 &&
+                     flags.cluster_id.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!flags.cluster_id.empty() && !is_id) {
+    return Invalid("--cluster-id '" + flags.cluster_id + "' is not 16 hexadecimal digits");
+  }
+  return OkStatus();
+}
+
 Status FinishConfig(const CLI::App& app, const Flags& flags, const std::string& host_name,
                     Config* config) {
   if (flags.id_from_hostname) {
@@ -141,7 +171,11 @@ Status FinishConfig(const CLI::App& app, const Flags& flags, const std::string& 
     if (flags.id == 0) return Invalid("--id 0: ids begin at 1");
     config->id = NodeId(flags.id);
   }
-  if (!flags.cluster.empty()) {
+  if (flags.join) {
+    SIS_RETURN_IF_ERROR(FinishJoin(app, flags, config));
+  } else if (!flags.cluster_id.empty()) {
+    return Invalid("--cluster-id goes with --join");
+  } else if (!flags.cluster.empty()) {
     SIS_ASSIGN_OR_RETURN(config->cluster, ParseCluster(flags.cluster));
     const auto self = std::find_if(config->cluster.begin(), config->cluster.end(),
                                    [&](const auto& member) { return member.id == config->id; });

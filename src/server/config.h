@@ -24,6 +24,10 @@ struct Config {
   std::string advertise_http;                   // Empty: the bound HTTP address.
   // The founding members, sorted by id. Empty: a store of one node.
   std::vector<raft::Membership::Address> cluster;
+  // A new node that waits to be added to a running cluster: `cluster` are members of it, and
+  // `cluster_id` is its id, or empty when `cluster` names exactly the founding members.
+  bool join = false;
+  std::string cluster_id;
 
   std::string log_level = "info";
   bool simple_endpoints = true;

@@ -34,6 +34,7 @@ std::string Hex(uint64_t value) {
 
 // The same for every founding member, whatever the order of its flag.
 std::optional<std::string> ClusterId(const Config& config) {
+  if (!config.cluster_id.empty()) return config.cluster_id;
   if (config.cluster.empty()) return std::nullopt;
   std::string text;
   for (const auto& member : config.cluster) text += ToString(member.id) + "=" + member.peer + ",";
@@ -156,7 +157,11 @@ Status Server::Impl::StartNode() {
   options.min_free_bytes = config_.min_free_bytes;
   options.log_max_bytes = config_.log_max_bytes;
   options.snapshot_bytes_per_second = config_.snapshot_bytes_per_second;
-  options.initial_membership = FoundingMembership(config_, transport_->address());
+  if (config_.join) {
+    options.contacts = config_.cluster;
+  } else {
+    options.initial_membership = FoundingMembership(config_, transport_->address());
+  }
   options.seed = OsEntropy();
   // Two ticks a heartbeat: fine enough for the timeouts, and few enough wake-ups.
   options.heartbeat_ticks = 2;
@@ -189,6 +194,7 @@ Status Server::Impl::BindApi() {
   };
   options.version = kVersion;
   options.advertised_http = config_.advertise_http;
+  options.cluster_id = directory_->cluster_id();
   SIS_ASSIGN_OR_RETURN(api_, api::Server::Bind(std::move(options)));
   return OkStatus();
 }

@@ -53,6 +53,24 @@ TEST(Config, PeerFlagIsTheListenAddress) {
   EXPECT_EQ(parsed.config.peer_address, "0.0.0.0:9001");
 }
 
+TEST(Config, JoinNamesMembersAndNotItself) {
+  const ParsedConfig parsed = Parse({"--join", "--id", "4", "--cluster", "1=a:9001,2=b:9002",
+                                     "--peer", "d:9004", "--cluster-id", "0123456789abcdef"});
+  ASSERT_FALSE(parsed.message.has_value()) << *parsed.message;
+  EXPECT_TRUE(parsed.config.join);
+  EXPECT_EQ(parsed.config.cluster.size(), 2u);
+  EXPECT_EQ(parsed.config.peer_address, "d:9004");
+  EXPECT_EQ(parsed.config.cluster_id, "0123456789abcdef");
+  EXPECT_THAT(Refusal({"--join", "--id", "4"}), HasSubstr("--cluster"));
+  EXPECT_THAT(Refusal({"--join", "--id", "4", "--cluster", "1=a:1"}), HasSubstr("--peer"));
+  EXPECT_THAT(Refusal({"--join", "--id", "1", "--cluster", "1=a:1", "--peer", "b:1"}),
+              HasSubstr("never used"));
+  EXPECT_THAT(Refusal({"--join", "--id", "4", "--cluster", "1=a:1", "--peer", "b:1", "--cluster-id",
+                       "0123456789ABCDEF"}),
+              HasSubstr("--cluster-id"));
+  EXPECT_THAT(Refusal({"--cluster-id", "0123456789abcdef"}), HasSubstr("--join"));
+}
+
 TEST(Config, RefusesWithOneLineThatNamesTheFlag) {
   EXPECT_THAT(Refusal({"--no-such-flag"}), HasSubstr("--no-such-flag"));
   EXPECT_THAT(Refusal({"--id", "0"}), HasSubstr("--id"));
