@@ -70,7 +70,8 @@ struct MemberStatus {
   uint64_t id = 0;
   std::string http_address;
   std::string peer_address;
-  std::string role;  // "leader", "follower", "candidate", "learner", or "unknown".
+  // "leader", "follower", "candidate", "learner", "none" (not a member), or "unknown".
+  std::string role;
   std::string health;
   std::string version;
   // Absent where the node that was asked does not know.
@@ -80,6 +81,7 @@ struct MemberStatus {
 };
 
 struct ClusterStatus {
+  std::string cluster_id;    // Of all nodes alike; empty: not told.
   uint64_t answered_by = 0;  // Of itself a node knows all, of the others what they told it.
   uint64_t leader = 0;       // 0: none is known.
   std::vector<MemberStatus> members;
@@ -98,6 +100,18 @@ class Client {
   virtual absl::StatusOr<DeleteResult> Delete(std::string_view key,
                                               const WriteCondition& condition = {}) = 0;
   virtual absl::StatusOr<ClusterStatus> Cluster() = 0;
+
+  // Who is in the cluster, and who leads it. Each waits until the change is committed (or, of
+  // TransferLeadership, until another leads) and answers the cluster as it is then.
+  // kFailedPrecondition: not allowed, or another change is in progress; kNotFound: not a member.
+  //
+  // The new node must run, started to join this cluster; it becomes a learner, and a voter by
+  // itself once it has caught up. An id that was removed once is not allowed again.
+  virtual absl::StatusOr<ClusterStatus> AddMember(uint64_t id, std::string_view peer_address) = 0;
+  virtual absl::StatusOr<ClusterStatus> RemoveMember(uint64_t id) = 0;
+  virtual absl::StatusOr<ClusterStatus> PromoteMember(uint64_t id) = 0;
+  // nullopt: to the voter that has the most of the log.
+  virtual absl::StatusOr<ClusterStatus> TransferLeadership(std::optional<uint64_t> to) = 0;
 
   // OK once the asked node says that it serves (GET /readyz); asks the endpoints once each, without
   // waiting for one to become ready.

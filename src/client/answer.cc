@@ -151,11 +151,17 @@ StatusOr<DeleteResult> ParseDelete(const HttpResponse& response) {
   return DeleteResult{*revision, *deleted > 0};
 }
 
+std::string MemberBody(uint64_t id, std::string_view peer_address) {
+  return json{{"id", id}, {"peer", std::string(peer_address)}}.dump(-1, ' ', false,
+                                                                    json::error_handler_t::replace);
+}
+
 StatusOr<ClusterStatus> ParseCluster(const HttpResponse& response) {
   const json body = ObjectOf(response);
   const auto members = body.find("members");
   if (members == body.end() || !members->is_array()) return Foreign(response, "no members");
   ClusterStatus cluster;
+  cluster.cluster_id = Text(body, "cluster_id");
   cluster.answered_by = Number(body, "id").value_or(0);
   cluster.leader = Number(body, "leader").value_or(0);
   for (const json& member : *members) {

@@ -2,7 +2,9 @@
 #ifndef SISYPHUS_CLIENT_ANSWER_H_
 #define SISYPHUS_CLIENT_ANSWER_H_
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "client/http.h"
@@ -28,6 +30,8 @@ Verdict Judge(const HttpResponse& response, bool write);
 StatusOr<GetResult> ParseGet(HttpResponse response);
 StatusOr<PutResult> ParsePut(const HttpResponse& response);
 StatusOr<DeleteResult> ParseDelete(const HttpResponse& response);
+// {"id":4,"peer":"HOST:PORT"}
+std::string MemberBody(uint64_t id, std::string_view peer_address);
 StatusOr<ClusterStatus> ParseCluster(const HttpResponse& response);
 
 }  // namespace sisyphus::client

@@ -98,6 +98,28 @@ class HttpClient final : public Client {
     return ParseCluster(response);
   }
 
+  StatusOr<ClusterStatus> AddMember(uint64_t id, std::string_view peer_address) override {
+    return Change({.method = "POST",
+                   .target = "/v1/members",
+                   .headers = {{"Content-Type", "application/json"}},
+                   .body = MemberBody(id, peer_address)});
+  }
+
+  StatusOr<ClusterStatus> RemoveMember(uint64_t id) override {
+    return Change({.method = "DELETE", .target = "/v1/members/" + std::to_string(id)});
+  }
+
+  StatusOr<ClusterStatus> PromoteMember(uint64_t id) override {
+    return Change({.method = "POST", .target = "/v1/members/" + std::to_string(id) + "/promote"});
+  }
+
+  StatusOr<ClusterStatus> TransferLeadership(std::optional<uint64_t> to) override {
+    HttpRequest request{.method = "POST", .target = "/v1/leader/transfer"};
+    request.headers.emplace_back("Content-Type", "application/json");
+    request.body = to ? "{\"to\":" + std::to_string(*to) + "}" : "{}";
+    return Change(request);
+  }
+
   Status Ready() override {
     const MonotonicTime deadline = RealClock().Now() + options_.timeout;
     Status status;
@@ -126,6 +148,16 @@ class HttpClient final : public Client {
                                     "\"" + std::to_string(*condition.if_revision) + "\"");
     }
     return OkStatus();
+  }
+
+  // A request that changes the cluster itself: what the cluster refuses is not the caller's typing.
+  StatusOr<ClusterStatus> Change(const HttpRequest& request) {
+    const StatusOr<HttpResponse> response = Call(request, /*write=*/true);
+    if (response.ok()) return ParseCluster(*response);
+    const StatusCode code = response.status().code();
+    const bool refused = code == StatusCode::kInvalidArgument || code == StatusCode::kAborted;
+    if (!refused) return response.status();
+    return MakeStatus(StatusCode::kFailedPrecondition, std::string(MessageOf(response.status())));
   }
 
   HttpResponse SendOnce(Connection& connection, const HttpRequest& request, bool write,

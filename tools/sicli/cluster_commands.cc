@@ -1,4 +1,4 @@
-// sicli status.
+// sicli status, member, leader.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -73,9 +73,88 @@ absl::Status PrintStatus(const Context& context) {
   return WriteOut(TableOf(rows));
 }
 
+// Who is in the cluster, as the leader (or who was asked) knows it.
+std::string MembersText(const ClusterStatus& cluster) {
+  std::vector<Row> rows = {{"ID", "ROLE", "TERM", "APPLIED", "LAG", "HTTP", "PEER", "HEALTH"}};
+  for (const MemberStatus& member : cluster.members) {
+    if (member.role != "none") rows.push_back(RowOf(member));
+  }
+  const std::string id = cluster.cluster_id.empty() ? "" : "cluster " + cluster.cluster_id + "\n";
+  return id + TableOf(rows);
+}
+
+struct MemberArguments {
+  uint64_t id = 0;
+  std::string peer;
+};
+
+using Change = std::function<absl::StatusOr<ClusterStatus>(Client&, const MemberArguments&)>;
+
+CLI::App* AddChange(CLI::App* group, Invocation& invocation, const char* name, const char* help,
+                    const std::shared_ptr<MemberArguments>& arguments, Change change) {
+  CLI::App* command = group->add_subcommand(name, help);
+  command->fallthrough();
+  command->callback([&invocation, arguments, change = std::move(change)] {
+    invocation.run = [arguments, change](const Context& context) -> absl::Status {
+      SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
+      SIS_ASSIGN_OR_RETURN(const ClusterStatus cluster, change(*client, *arguments));
+      return WriteOut(MembersText(cluster));
+    };
+  });
+  return command;
+}
+
+void AddMemberCommands(CLI::App& app, Invocation& invocation) {
+  CLI::App* group = app.add_subcommand("member", "Show and change who is in the cluster");
+  group->require_subcommand(1);
+  group->fallthrough();
+  const auto arguments = std::make_shared<MemberArguments>();
+  const auto id_of = [&](CLI::App* command) {
+    command->add_option("ID", arguments->id, "the node's id")
+        ->required()
+        ->check(CLI::PositiveNumber);
+    return command;
+  };
+  AddChange(group, invocation, "list", "Show the members and the id of the cluster", arguments,
+            [](Client& client, const MemberArguments&) { return client.Cluster(); });
+  id_of(AddChange(group, invocation, "add",
+                  "Add a node that was started with --join; it votes once it has caught up",
+                  arguments,
+                  [](Client& client, const MemberArguments& member) {
+                    return client.AddMember(member.id, member.peer);
+                  }))
+      ->add_option("PEER", arguments->peer, "its HOST:PORT for peers, as all members reach it")
+      ->required();
+  id_of(AddChange(group, invocation, "remove",
+                  "Remove a node for good: its id cannot be used again", arguments,
+                  [](Client& client, const MemberArguments& member) {
+                    return client.RemoveMember(member.id);
+                  }));
+  id_of(AddChange(group, invocation, "promote", "Make a learner a voter now", arguments,
+                  [](Client& client, const MemberArguments& member) {
+                    return client.PromoteMember(member.id);
+                  }));
+}
+
+void AddLeaderCommands(CLI::App& app, Invocation& invocation) {
+  CLI::App* group = app.add_subcommand("leader", "Choose who leads");
+  group->require_subcommand(1);
+  group->fallthrough();
+  const auto arguments = std::make_shared<MemberArguments>();
+  AddChange(group, invocation, "transfer", "Hand leadership over", arguments,
+            [](Client& client, const MemberArguments& to) {
+              return client.TransferLeadership(to.id == 0 ? std::nullopt
+                                                          : std::optional<uint64_t>(to.id));
+            })
+      ->add_option("ID", arguments->id, "to this voter; default: to the one with most of the log")
+      ->check(CLI::PositiveNumber);
+}
+
 }  // namespace
 
 void AddClusterCommands(CLI::App& app, Invocation& invocation) {
+  AddMemberCommands(app, invocation);
+  AddLeaderCommands(app, invocation);
   CLI::App* status = app.add_subcommand("status", "Show every member of the cluster");
   status->fallthrough();
   status->callback([&invocation] { invocation.run = PrintStatus; });

@@ -1,7 +1,7 @@
 // sicli: SisyphusDB from the command line. Data goes to standard output, errors to standard error.
 //
 // Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 5 unavailable (nothing was changed), 6 the
-// outcome of a write is unknown.
+// outcome of a write is unknown, 8 not allowed now (a change of the cluster).
 
 #include <signal.h>
 
@@ -22,6 +22,7 @@ constexpr int kUsage = 2;
 constexpr int kNotFound = 3;
 constexpr int kUnavailable = 5;
 constexpr int kOutcomeUnknown = 6;
+constexpr int kNotAllowed = 8;
 
 int ExitCodeOf(const absl::Status& status) {
   switch (status.code()) {
@@ -35,6 +36,8 @@ int ExitCodeOf(const absl::Status& status) {
       return kUnavailable;
     case StatusCode::kDeadlineExceeded:
       return kOutcomeUnknown;
+    case StatusCode::kFailedPrecondition:
+      return kNotAllowed;
     default:
       return kOther;
   }
@@ -78,7 +81,8 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.footer(
       "Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 5 unavailable (nothing was changed),\n"
-      "6 the outcome of a write is unknown (read, and decide whether to write again).");
+      "6 the outcome of a write is unknown (read, and decide whether to write again),\n"
+      "8 not allowed now (a change of the cluster).");
   AddKeyCommands(app, invocation);
   AddClusterCommands(app, invocation);
   try {
