@@ -115,7 +115,8 @@ class DB {
   virtual absl::Status CompactAll() = 0;
 
   // Makes directory `path` (which must not exist) a store of its own that holds everything up to
-  // flushed(): hard links to the tables and a manifest, all synced.
+  // flushed(): hard links to the tables and a manifest, all synced. Reads every table: kDataLoss if
+  // one is damaged.
   virtual absl::StatusOr<Position> Checkpoint(const std::string& path) = 0;
 
   // Ends background work and waits for what is under way; no listener is called any more. Reads go

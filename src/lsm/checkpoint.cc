@@ -4,9 +4,20 @@
 
 #include "lsm/file_names.h"
 #include "lsm/manifest.h"
+#include "lsm/table_reader.h"
 
 namespace sisyphus::lsm {
 namespace {
+
+// Reads every block of a table from the medium.
+Status VerifyTable(FileSystem& fs, const std::string& directory, uint64_t number) {
+  BlockCache empty(0);
+  SIS_ASSIGN_OR_RETURN(const auto table, TableReader::Open(fs, directory, number, &empty));
+  const auto it = table->NewIterator(/*fill_cache=*/false);
+  it->SeekToFirst();
+  while (it->Valid()) it->Next();
+  return it->status();
+}
 
 Status Fill(FileSystem& fs, const std::string& from, const std::string& to,
             const Version& version) {
@@ -16,6 +27,7 @@ Status Fill(FileSystem& fs, const std::string& from, const std::string& to,
     const uint64_t number = added.table.number();
     largest = std::max(largest, number);
     SIS_RETURN_IF_ERROR(fs.Link(TablePath(from, number), TablePath(to, number)));
+    SIS_RETURN_IF_ERROR(VerifyTable(fs, to, number));
   }
   const uint64_t manifest_number = largest + 1;
   whole.next_file_number = manifest_number + 1;

@@ -10,8 +10,10 @@
 namespace sisyphus::lsm {
 
 // Creates directory `to` (kAlreadyExists if it is there) and in it hard links to the tables of
-// `version` and a manifest, all synced. The caller holds `version`, so that the tables stay. On an
-// error what was made is removed again; after a crash a directory without CURRENT may be left.
+// `version` and a manifest, all synced. Every table is read and verified first (kDataLoss), so that
+// damage here does not travel to where the checkpoint goes. The caller holds `version`, so that the
+// tables stay. On an error what was made is removed again; after a crash a directory without
+// CURRENT may be left.
 Status WriteCheckpoint(FileSystem& fs, const std::string& from, const std::string& to,
                        const Version& version);
 

@@ -178,6 +178,10 @@ TEST(DbDamageTest, EveryFlippedBitOfATableIsFoundByReads) {
     const absl::Status status = iterator->status();
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << path << " " << offset;
     EXPECT_THAT(status.ToString(), HasSubstr(path + ": offset "));
+    // Nor does it travel.
+    const absl::Status checkpoint = store.db().Checkpoint("/checkpoint").status();
+    EXPECT_EQ(checkpoint.code(), absl::StatusCode::kDataLoss) << checkpoint;
+    EXPECT_FALSE(*fs.Exists("/checkpoint"));
     ASSERT_TRUE(fs.FlipBit(path, offset, bit).ok());
   }
   CheckRecovered(&fs, workload, {});
