@@ -59,7 +59,7 @@ Nemesis::Nemesis(NemesisOptions options) : options_(std::move(options)), rng_(op
     if (rng_.Chance(2, 5)) kinds_.push_back(static_cast<Fault>(i));
   }
   period_ = Draw(rng_, milliseconds(100), milliseconds(2000));
-  max_downtime_ = Draw(rng_, milliseconds(20), milliseconds(3000));
+  max_downtime_ = Draw(rng_, milliseconds(20), milliseconds(rng_.Chance(1, 2) ? 2000 : 8000));
   sync_high_ = Draw(rng_, microseconds(100), milliseconds(10));
   if (rng_.Chance(2, 3)) options_.network->SetFaults(DrawNetworkFaults(rng_));
 }

@@ -82,8 +82,8 @@ SimServerOptions SimRun::DrawSizes() {
   sizes.engine.table_bytes = uint64_t{1} << rng_.Between(12, 15);
   sizes.engine.manifest_rewrite_bytes = uint64_t{1} << rng_.Between(9, 14);
   sizes.engine.compress = rng_.Chance(1, 2);
-  sizes.node.log_segment_bytes = uint64_t{1} << rng_.Between(13, 16);
-  sizes.node.log_keep_bytes = uint64_t{1} << rng_.Between(12, 16);
+  sizes.node.log_segment_bytes = uint64_t{1} << rng_.Between(13, 15);
+  sizes.node.log_keep_bytes = uint64_t{1} << rng_.Between(11, 15);
   sizes.node.log_max_bytes = sizes.node.log_keep_bytes * rng_.Between(1, 4);
   if (rng_.Chance(1, 3)) sizes.node.min_free_bytes = uint64_t{1} << rng_.Between(12, 17);
   if (rng_.Chance(1, 3)) sizes.node.snapshot_bytes_per_second = rng_.Between(50, 1000) << 10;
@@ -96,7 +96,7 @@ void SimRun::MakeClients() {
   world_.history = &history_;
   world_.servers = &servers_;
   world_.keys = rng_.Chance(3, 4) ? rng_.Between(1, 8) : rng_.Between(20, 200);
-  world_.think_time = milliseconds(static_cast<int64_t>(rng_.Between(2, 60)));
+  world_.think_time = milliseconds(static_cast<int64_t>(rng_.Between(1, 40)));
   world_.reads_of_10 = static_cast<uint32_t>(rng_.Between(1, 8));
   world_.lease_reads_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(11)) : 0;
   world_.stale_reads_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(8)) : 0;

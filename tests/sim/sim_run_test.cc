@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/check.h"
+
 namespace sisyphus::testing {
 namespace {
 
@@ -21,18 +23,37 @@ TEST(SimRunTest, DifferentSeedsAreDifferentRuns) {
             SimRun({.seed = 2, .seconds = 1}).Execute().trace_hash);
 }
 
-// A run without work or faults would prove nothing.
+// Runs without work or faults would prove nothing, nor would runs that never leave memory.
 TEST(SimRunTest, RunsDoSomething) {
-  uint64_t answered = 0, deaths = 0, faults = 0;
-  for (uint64_t seed = 100; seed < 110; ++seed) {
-    const SimRunResult result = SimRun({.seed = seed, .seconds = 5}).Execute();
+  uint64_t answered = 0, deaths = 0, faults = 0, retired = 0;
+  ServerCounters servers;
+  for (uint64_t seed = 100; seed < 200; ++seed) {
+    const SimRunResult result = SimRun({.seed = seed, .seconds = 10}).Execute();
+    EXPECT_EQ(result.failure, "") << "seed " << seed;
     answered += result.answered;
     deaths += result.deaths;
     faults += result.faults;
+    retired += result.retired;
+    servers.Add(result.servers);
   }
-  EXPECT_GT(answered, 1000u);
-  EXPECT_GT(faults, 30u);
-  EXPECT_GT(deaths, 5u);
+  EXPECT_GT(answered, 20'000u);
+  EXPECT_GT(faults, 400u);
+  EXPECT_GT(deaths, 200u);
+  EXPECT_GT(servers.flushes, 500u);
+  EXPECT_GT(servers.tree_compactions, 200u);
+  EXPECT_GT(servers.log_segments_deleted, 500u);
+  EXPECT_GT(servers.log_reads, 5u);
+  EXPECT_GT(servers.snapshots_installed, 10u);
+  EXPECT_GT(retired, 5u);
+}
+
+TEST(SimRunDeathTest, AnAbortNamesItsSeed) {
+  EXPECT_DEATH(
+      {
+        SimRun run({.seed = 4711, .seconds = 1});
+        SIS_CHECK(run.Execute().answered == 0, "a run answers something");
+      },
+      "a run answers something(.|\n)*seed 4711");
 }
 
 }  // namespace
