@@ -89,11 +89,11 @@ void Node::Impl::OnRoleOrLeader() {
   last_role_ = role;
   last_leader_ = leader;
   PublishView();
+  PublishStatus();  // Who is told of the change may look at once.
   if (options_.on_change) options_.on_change(View());
   RouteProposals();
   if (leader != kNoNode) AskLeaderForIndex();
   FinishTransfers();
-  PublishStatus();
   SchedulePump();
 }
 

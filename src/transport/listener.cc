@@ -1,6 +1,7 @@
 #include "transport/listener.h"
 
 #include <grpc/grpc.h>
+#include <grpc/support/log.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <netdb.h>
@@ -68,6 +69,10 @@ StatusOr<Listener> StartListener(const GrpcTransportOptions& options, grpc::Serv
   SIS_ASSIGN_OR_RETURN(HostPort address, SplitHostPort(options.listen_address));
   const int keepalive_ms = static_cast<int>(
       std::chrono::duration_cast<std::chrono::milliseconds>(options.keepalive).count());
+
+  // What goes wrong reaches us as statuses; gRPC's own lines on standard error would come beside
+  // the server's log, in another form.
+  gpr_set_log_function([](gpr_log_func_args*) {});
 
   // Every method of the service has callbacks, so the server starts no thread of its own; gRPC's
   // shared pollers, two in a process, run all streams.
