@@ -126,10 +126,20 @@ Status SnapshotSender::Expire() {
     options_.on_sent(lost, false);
   }
   if (!held_->receivers.empty() || now - held_->last_used < options_.idle_limit) return OkStatus();
+  return DeleteHeld();
+}
+
+Status SnapshotSender::DeleteHeld() {
   const std::string path = held_->path;
   held_.reset();
   Pin();
   return RemoveTree(*options_.file_system, path);
+}
+
+Status SnapshotSender::Drop(uint64_t id) {
+  if (!held_ || held_->checkpoint.id != id) return OkStatus();
+  for (const auto& [peer, last_request] : held_->receivers) options_.on_sent(peer, false);
+  return DeleteHeld();
 }
 
 }  // namespace sisyphus::node

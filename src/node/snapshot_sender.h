@@ -59,6 +59,10 @@ class SnapshotSender {
   StatusOr<Checkpoint> Prepare();
   void Offer(const Checkpoint& checkpoint, raft::Message request);
 
+  // The checkpoint `id` is of no use to anybody: the log of this node no longer reaches back to it.
+  // The next Prepare makes another one.
+  Status Drop(uint64_t id);
+
   Status HandleRequest(NodeId from, const SnapshotChunkRequest& request);
 
   // Once in a while: gives up on followers and deletes checkpoints that nobody asks for.
@@ -77,6 +81,7 @@ class SnapshotSender {
 
   StatusOr<std::vector<SnapshotFile>> ListFiles(const std::string& path);
   void Pin();
+  Status DeleteHeld();
   SnapshotChunk ReadChunk(const Held& held, const SnapshotChunkRequest& request);
 
   const Options options_;

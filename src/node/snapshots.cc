@@ -71,8 +71,10 @@ void Node::Impl::OfferSnapshot(raft::Message request) {
     // Back to the raft actor, which knows the configuration at the checkpoint's position.
     raft_->Post([this, checkpoint = std::move(checkpoint), request = std::move(request)]() mutable {
       const std::optional<Term> term = core_->TermAt(checkpoint.position.index);
-      if (failed_ || !leading() || core_->term() != request.term ||
-          term != checkpoint.position.term) {
+      const bool usable = term == checkpoint.position.term;
+      // Made before this node itself took a snapshot, which has replaced its log.
+      if (!usable) SnapshotTask([this, id = checkpoint.id] { return sender_->Drop(id); });
+      if (failed_ || !leading() || core_->term() != request.term || !usable) {
         core_->SnapshotSent(request.to, false);
         SchedulePump();
         return;
