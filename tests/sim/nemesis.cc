@@ -58,6 +58,8 @@ Nemesis::Nemesis(NemesisOptions options) : options_(std::move(options)), rng_(op
   for (uint8_t i = 0; i < static_cast<uint8_t>(Fault::kCount); ++i) {
     if (rng_.Chance(2, 5)) kinds_.push_back(static_cast<Fault>(i));
   }
+  // The way to a snapshot: so it comes more often.
+  if (rng_.Chance(1, 2)) kinds_.insert(kinds_.end(), 2, Fault::kIsolate);
   period_ = Draw(rng_, milliseconds(100), milliseconds(2000));
   max_downtime_ = Draw(rng_, milliseconds(20), milliseconds(rng_.Chance(1, 2) ? 2000 : 8000));
   sync_high_ = Draw(rng_, microseconds(100), milliseconds(10));
@@ -214,7 +216,7 @@ void Nemesis::Isolate(NodeId node) {
     }
   };
   each_link([this](NodeId from, NodeId to) { options_.network->Cut(from, to); });
-  options_.executor->After(Draw(rng_, milliseconds(1000), milliseconds(8000)), [this, each_link] {
+  options_.executor->After(Draw(rng_, milliseconds(2000), milliseconds(8000)), [this, each_link] {
     each_link([this](NodeId from, NodeId to) { options_.network->Heal(from, to); });
   });
 }

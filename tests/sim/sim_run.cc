@@ -29,10 +29,11 @@ SimRun::SimRun(SimRunOptions options)
       executor_({.seed = rng_.Next()}),
       network_(&executor_, rng_.Next()) {
   NoteSeed(options.seed);
-  network_.SetTap([this](NodeId from, NodeId, const node::PeerMessage& message) {
-    const auto* raft = std::get_if<raft::Message>(&message);
-    if (raft != nullptr) {
+  network_.SetTap([this](NodeId from, NodeId to, const node::PeerMessage& message) {
+    if (const auto* raft = std::get_if<raft::Message>(&message)) {
       invariants_.OnSend(servers_[from.value() - 1]->incarnation(), *raft);
+    } else if (options_.verbose) {
+      SayTransfer(from, to, message);
     }
   });
   MakeServers();
@@ -101,8 +102,8 @@ void SimRun::MakeClients() {
   world_.lease_reads_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(11)) : 0;
   world_.stale_reads_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(8)) : 0;
   world_.appends_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(8)) : 0;
-  world_.large_of_100 = static_cast<uint32_t>(rng_.Between(1, 40));
-  const uint64_t clients = rng_.Between(1, 8);
+  world_.large_of_100 = static_cast<uint32_t>(rng_.Between(5, 60));
+  const uint64_t clients = rng_.Between(2, 8);
   for (uint64_t i = 1; i <= clients; ++i) {
     clients_.push_back(std::make_unique<SimClient>(&world_, i, rng_.Next()));
   }
@@ -114,6 +115,41 @@ void SimRun::Fail(const std::string& what) {
 
 void SimRun::Say(const std::string& what) {
   if (options_.verbose) std::printf("%10.6f  %s\n", Seconds(executor_.now()), what.c_str());
+}
+
+void SimRun::SayTransfer(NodeId from, NodeId to, const node::PeerMessage& message) {
+  const std::string link = "node " + ToString(from) + " to " + ToString(to) + ": ";
+  if (const auto* offer = std::get_if<node::SnapshotOffer>(&message)) {
+    const auto& meta = std::get<raft::SnapshotRequest>(offer->request.body).meta;
+    Say(link + "offers a snapshot at " + ToString(meta.last.index) + ", " +
+        std::to_string(offer->files.size()) + " files");
+  } else if (const auto* request = std::get_if<node::SnapshotChunkRequest>(&message)) {
+    Say(link + (request->done ? "has the snapshot"
+                              : "asks for file " + std::to_string(request->file) + " from " +
+                                    std::to_string(request->offset)));
+  }
+}
+
+// What a reader of a failed run wants to know of each server.
+void SimRun::SayStatus() {
+  for (const auto& server : servers_) {
+    const std::string name = "node " + ToString(server->id()) + ": ";
+    if (!server->up()) {
+      Say(name + (server->retired() ? "lost to bit rot" : "down"));
+      continue;
+    }
+    const node::NodeStatus status = server->node()->Status();
+    const raft::CoreStatus& core = status.core;
+    Say(name + "term " + ToString(core.term) + ", leader " + ToString(core.leader) + ", log " +
+        ToString(core.first) + " to " + ToString(core.last) + ", commit " + ToString(core.commit) +
+        ", applied " + ToString(server->machine()->revision()) + ", flushed " +
+        ToString(server->machine()->durable().index));
+    for (const raft::PeerProgress& peer : status.progress) {
+      Say("  of node " + ToString(peer.id) + ": match " + ToString(peer.match) + ", next " +
+          ToString(peer.next) + ", state " + std::to_string(static_cast<int>(peer.state)) +
+          (peer.active ? "" : ", silent"));
+    }
+  }
 }
 
 void SimRun::Boot(SimServer* server) {
@@ -276,6 +312,7 @@ void SimRun::CheckHistory() {
 SimRunResult SimRun::Execute() {
   SafetyPhase();
   if (failure_.empty()) LivenessPhase();
+  if (options_.verbose && !failure_.empty()) SayStatus();
   if (failure_.empty()) CheckHistory();
   for (const RegisterOperation& operation : world_.operations) {
     executor_.Trace(static_cast<uint64_t>(operation.returned));

@@ -74,6 +74,8 @@ class SimRun {
   void CheckHistory();
   void Fail(const std::string& what);
   void Say(const std::string& what);
+  void SayTransfer(NodeId from, NodeId to, const node::PeerMessage& message);
+  void SayStatus();
 
   const SimRunOptions options_;
   Rng rng_;
