@@ -102,7 +102,7 @@ sisyphus::Status Node::Impl::CheckChange(const raft::MembershipChange& change) {
   if (probing_ || status.membership_index > status.commit) {
     return MakeStatus(StatusCode::kFailedPrecondition, "a membership change is in progress");
   }
-  const std::vector<raft::PeerProgress> progress = core_->progress();
+  const std::vector<raft::PeerProgress> progress = Progress();
   for (const Operation& operation : change.operations) {
     SIS_RETURN_IF_ERROR(CheckOperation(status.membership, progress, operation));
   }
@@ -196,6 +196,29 @@ void Node::Impl::FailChanges(const sisyphus::Status& never, const sisyphus::Stat
   for (auto& [index, pending] : std::exchange(changes_, {})) pending.done(unknown);
 }
 
+// The core's flag begins anew with each of its quorum checks: for a moment nobody is active, also
+// when it has just been elected. A peer counts as active until it had time to answer.
+void Node::Impl::NoteActive() {
+  if (!leading()) {
+    last_active_.clear();
+    return;
+  }
+  for (const raft::PeerProgress& peer : core_->progress()) {
+    const auto seen = last_active_.try_emplace(peer.id, tick_).first;
+    if (peer.active) seen->second = tick_;
+  }
+}
+
+std::vector<raft::PeerProgress> Node::Impl::Progress() const {
+  const uint64_t grace = uint64_t{2} * options_.heartbeat_ticks + 2;
+  std::vector<raft::PeerProgress> progress = core_->progress();
+  for (raft::PeerProgress& peer : progress) {
+    const auto seen = last_active_.find(peer.id);
+    peer.active |= seen == last_active_.end() || tick_ - seen->second <= grace;
+  }
+  return progress;
+}
+
 // One learner at a time, since each is a change of its own.
 void Node::Impl::PromoteLearners() {
   const raft::CoreStatus status = core_->status();
@@ -205,7 +228,7 @@ void Node::Impl::PromoteLearners() {
     return;
   }
   std::map<NodeId, int> keeping_up;
-  for (const raft::PeerProgress& peer : core_->progress()) {
+  for (const raft::PeerProgress& peer : Progress()) {
     if (!Contains(status.membership.learners, peer.id)) continue;
     // An index of its own log, in this term: it has answered, and it is no blank promise.
     const bool close = peer.active && peer.match > Index(0) &&

@@ -85,6 +85,7 @@ void Node::Impl::OnTick() {
   raft_->PostAfter(options_.tick, [this] { OnTick(); });
   if (failed_) return;
   ++tick_;
+  NoteActive();  // Before the core may forget.
   core_->Tick();
   const MonotonicTime now = Now();
   ExpireProposals(now);
@@ -246,7 +247,7 @@ void Node::Impl::PublishView() {
 void Node::Impl::PublishStatus() {
   NodeStatus status;
   status.core = core_->status();
-  status.progress = core_->progress();
+  status.progress = Progress();
   status.peers = peers_;
   status.log_bytes = log_bytes_;
   status.free_bytes = free_bytes_;

@@ -157,6 +157,8 @@ class Node::Impl {
   void ExpireChanges(MonotonicTime now);
   void FailChanges(const sisyphus::Status& never, const sisyphus::Status& unknown);
   void PromoteLearners();
+  void NoteActive();
+  std::vector<raft::PeerProgress> Progress() const;
   void UpdatePeers();
 
   // --- Snapshots (snapshots.cc) ---
@@ -221,6 +223,7 @@ class Node::Impl {
   std::map<NodeId, std::string> peer_addresses_;  // What SetPeers was told.
   std::map<NodeId, uint64_t> departing_;          // Removed; connected to until this tick.
   std::set<NodeId> reached_;                      // Accepted our connection.
+  std::map<NodeId, uint64_t> last_active_;        // The tick when each peer was seen active last.
   Index membership_seen_;                         // By UpdatePeers.
   uint64_t tick_ = 0;
   uint64_t elections_ = 0;

@@ -169,7 +169,7 @@ void Node::Impl::ConsiderCompaction() {
   Index limit = std::min(durable, applied_.index);
   if (const std::optional<Index> pinned = sender_->Pinned()) limit = std::min(limit, *pinned);
   if (bytes <= options_.log_max_bytes) {
-    for (const raft::PeerProgress& peer : core_->progress()) {
+    for (const raft::PeerProgress& peer : Progress()) {
       if (peer.active) limit = std::min(limit, peer.match);
     }
   }
