@@ -15,8 +15,10 @@ constexpr size_t kShownLogBytes = 4000;
 Cluster::Cluster(int size) {
   for (int i = 1; i <= size; ++i) {
     const auto id = static_cast<uint64_t>(i);
-    members_ += (i > 1 ? "," : "") + std::to_string(i) + "=" + nodes_[id].peer.address();
+    nodes_[id];
   }
+  const std::string founders = AddressesOf(ids());
+  for (auto& [id, node] : nodes_) node.membership_flags = {"--cluster", founders};
 }
 
 Cluster::~Cluster() {
@@ -28,6 +30,27 @@ Cluster::~Cluster() {
     std::fprintf(stderr, "--- node %s, the end of its log\n%s\n", std::to_string(id).c_str(),
                  log.c_str() + from);
   }
+}
+
+void Cluster::AddFlags(const std::vector<std::string>& flags) {
+  flags_.insert(flags_.end(), flags.begin(), flags.end());
+}
+
+void Cluster::AddJoining(uint64_t id, const std::vector<uint64_t>& contacts,
+                         const std::string& cluster_id) {
+  nodes_[id].membership_flags = {"--join", "--cluster", AddressesOf(contacts)};
+  if (cluster_id.empty()) return;
+  nodes_[id].membership_flags.insert(nodes_[id].membership_flags.end(),
+                                     {"--cluster-id", cluster_id});
+}
+
+std::string Cluster::AddressesOf(const std::vector<uint64_t>& ids) const {
+  std::string addresses;
+  for (const uint64_t id : ids) {
+    if (!addresses.empty()) addresses += ",";
+    addresses += std::to_string(id) + "=" + peer_address(id);
+  }
+  return addresses;
 }
 
 std::vector<uint64_t> Cluster::ids() const {
@@ -43,6 +66,7 @@ std::vector<uint64_t> Cluster::Others(uint64_t id) const {
 }
 
 std::string Cluster::http_address(uint64_t id) const { return nodes_.at(id).http.address(); }
+std::string Cluster::peer_address(uint64_t id) const { return nodes_.at(id).peer.address(); }
 int Cluster::http_port(uint64_t id) const { return nodes_.at(id).http.number(); }
 std::string Cluster::data_dir(uint64_t id) const {
   return scratch_.path() + "/node" + std::to_string(id);
@@ -50,8 +74,12 @@ std::string Cluster::data_dir(uint64_t id) const {
 
 std::vector<std::string> Cluster::argv(uint64_t id) const {
   const Node& node = nodes_.at(id);
-  return {SISYPHUSD_PATH,      "--id",   std::to_string(id),  "--data-dir", data_dir(id), "--http",
-          node.http.address(), "--peer", node.peer.address(), "--cluster",  members_};
+  std::vector<std::string> argv = {SISYPHUSD_PATH,      "--id",       std::to_string(id),
+                                   "--data-dir",        data_dir(id), "--http",
+                                   node.http.address(), "--peer",     node.peer.address()};
+  argv.insert(argv.end(), node.membership_flags.begin(), node.membership_flags.end());
+  argv.insert(argv.end(), flags_.begin(), flags_.end());
+  return argv;
 }
 
 void Cluster::Start(uint64_t id) {

@@ -25,9 +25,17 @@ class Cluster {
   explicit Cluster(int size = 3);
   ~Cluster();  // Kills what runs; shows the ends of the logs if the test has failed.
 
-  std::vector<uint64_t> ids() const;
+  // For every node that is started from now on.
+  void AddFlags(const std::vector<std::string>& flags);
+  // A node that is no founder: Start starts it with --join. `contacts` are whom it is told of;
+  // empty `cluster_id`: they are the founders.
+  void AddJoining(uint64_t id, const std::vector<uint64_t>& contacts,
+                  const std::string& cluster_id = "");
+
+  std::vector<uint64_t> ids() const;  // Of members or not.
   std::vector<uint64_t> Others(uint64_t id) const;
   std::string http_address(uint64_t id) const;
+  std::string peer_address(uint64_t id) const;
   int http_port(uint64_t id) const;
   std::string data_dir(uint64_t id) const;
   std::vector<std::string> argv(uint64_t id) const;  // How Start starts it.
@@ -58,11 +66,13 @@ class Cluster {
     ReservedPort http;
     ReservedPort peer;
     std::unique_ptr<Process> process;
+    std::vector<std::string> membership_flags;
   };
 
   ScratchDirectory scratch_;
   std::map<uint64_t, Node> nodes_;
-  std::string members_;  // Of --cluster.
+  std::string AddressesOf(const std::vector<uint64_t>& ids) const;  // For --cluster.
+  std::vector<std::string> flags_;
 };
 
 // Writes until the write is acknowledged, also again where the outcome is unknown: for a value that
