@@ -128,6 +128,12 @@ class RaftLog::Recovery {
       log_.base_.last = {entry->index.Previous(), Term(0)};
       base_to_come_ = true;
     }
+    if (base_to_come_ && entry->index <= log_.base_.last.index) {
+      // It replaces all that was found, which began behind it.
+      Truncate(entry->index);
+      log_.locations_.clear();
+      log_.base_.last.index = entry->index.Previous();
+    }
     const Index base = log_.base_.last.index;
     if (entry->index <= base) return OkStatus();  // Compacted since.
     if (entry->index > base + log_.locations_.size() + 1) {

@@ -218,6 +218,31 @@ TEST(RaftLog, CompactionDropsSegmentsAndKeepsTheRest) {
   EXPECT_THAT(opened.state.term_runs, SizeIs(0));
 }
 
+// The oldest segment that is left begins with an entry behind the one that the log begins with.
+TEST(RaftLog, CompactionUpToEntriesThatWereReplaced) {
+  testing::SimFileSystem fs;
+  LogPosition base;
+  {
+    Opened opened = Open(fs, {}, 4096);
+    const std::string payload(300, 'x');
+    uint64_t index = 0;
+    uint64_t segment = 0;
+    do {
+      ++index;
+      ASSERT_TRUE(Write(opened, {Entries({MakeEntry(index, 1, payload)})}).ok());
+      segment = (*opened.log->Locate(Index(index), Index(index), 1))[0].segment;
+    } while (segment < 3);
+    const uint64_t replaced = index - 2;  // In the segment before.
+    ASSERT_TRUE(Write(opened, {Entries({MakeEntry(replaced, 2, "new")})}).ok());
+    ASSERT_EQ((*opened.log->Locate(Index(replaced), Index(replaced), 1))[0].segment, segment);
+    ASSERT_TRUE(opened.log->Compact({{Index(replaced - 1), Term(1)}, Founders()}).ok());
+    base = {Index(replaced - 1), Term(1)};
+  }
+  const Opened again = Open(fs, base, 4096);
+  EXPECT_EQ(again.state.base.last, base);
+  EXPECT_THAT(again.Payloads(), ::testing::ElementsAre("new"));
+}
+
 TEST(RaftLog, ASnapshotReplacesTheLog) {
   testing::SimFileSystem fs;
   {
