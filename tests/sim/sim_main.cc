@@ -30,7 +30,7 @@ struct Totals {
   double longest = 0;
   uint64_t steps = 0, answered = 0, refused = 0, unknown = 0, faults = 0, deaths = 0, entries = 0;
   uint64_t retired = 0;
-  uint64_t with_snapshot = 0;  // Runs.
+  uint64_t with_snapshot = 0, gave_up = 0;  // Runs.
   ServerCounters servers;
   nlohmann::json failures = nlohmann::json::array();
 
@@ -45,6 +45,7 @@ struct Totals {
     deaths += result.deaths;
     entries += result.entries;
     retired += result.retired;
+    if (result.gave_up) ++gave_up;
     if (result.servers.snapshots_installed + result.servers.snapshots_resumed > 0) ++with_snapshot;
     servers.Add(result.servers);
     if (!result.failure.empty()) failures.push_back({{"seed", seed}, {"failure", result.failure}});
@@ -93,7 +94,8 @@ int Run(const Flags& flags) {
       Wide(totals.runs), totals.failures.size(), totals.seconds, cpu, totals.seconds / cpu,
       Wide(totals.answered), Wide(totals.faults), Wide(totals.deaths));
   PrintCounters(totals.servers, totals.retired);
-  std::printf("  %llu runs with a snapshot\n", Wide(totals.with_snapshot));
+  std::printf("  %llu runs with a snapshot, %llu with a history too hard to check\n",
+              Wide(totals.with_snapshot), Wide(totals.gave_up));
   if (!flags.json.empty()) {
     std::ofstream file(flags.json);
     file << nlohmann::json{{"first_seed", flags.first_seed},
@@ -115,6 +117,7 @@ int Run(const Flags& flags) {
                            {"snapshots_installed", totals.servers.snapshots_installed},
                            {"snapshots_resumed", totals.servers.snapshots_resumed},
                            {"runs_with_snapshot", totals.with_snapshot},
+                           {"runs_too_hard_to_check", totals.gave_up},
                            {"servers_lost_to_bit_rot", totals.retired},
                            {"failures", totals.failures}}
                 .dump(2)

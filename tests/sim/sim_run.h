@@ -33,7 +33,8 @@ struct SimRunOptions {
 };
 
 struct SimRunResult {
-  std::string failure;  // Empty: all is well.
+  std::string failure;   // Empty: all is well.
+  bool gave_up = false;  // The search for a linear order did.
   uint64_t trace_hash = 0;
   double seconds = 0;  // Simulated.
   uint64_t steps = 0;
@@ -84,6 +85,7 @@ class SimRun {
   RaftInvariants invariants_;
   StateHistory history_;
   std::string failure_;
+  bool gave_up_ = false;
   uint64_t deaths_ = 0;
   std::vector<std::unique_ptr<SimServer>> servers_;
   ClientWorld world_;

@@ -30,6 +30,7 @@ TEST(SimRunTest, RunsDoSomething) {
   for (uint64_t seed = 100; seed < 200; ++seed) {
     const SimRunResult result = SimRun({.seed = seed, .seconds = 10}).Execute();
     EXPECT_EQ(result.failure, "") << "seed " << seed;
+    EXPECT_FALSE(result.gave_up) << "seed " << seed;
     answered += result.answered;
     deaths += result.deaths;
     faults += result.faults;
