@@ -27,16 +27,17 @@ class SimServer::CheckedMachine final : public node::StateMachine {
   Status Apply(std::span<const node::Command> commands,
                std::vector<std::string>* results) override {
     const size_t before = results->size();
-    SIS_RETURN_IF_ERROR(server_->machine_->Apply(commands, results));
-    if (!server_->process_->alive()) return OkStatus();  // Nobody will hear of it.
+    // After an error too: readers see what came before it.
+    const Status status = server_->machine_->Apply(commands, results);
+    if (!server_->process_->alive()) return status;  // Nobody will hear of it.
     const Term term = server_->node_->View().term;
-    for (size_t i = 0; i < commands.size(); ++i) {
+    for (size_t i = 0; before + i < results->size(); ++i) {
       server_->options_.invariants->OnApply(server_->incarnation(), term, commands[i].position,
                                             commands[i].bytes, (*results)[before + i]);
       server_->options_.history->OnApply(commands[i].position.index, commands[i].bytes,
                                          (*results)[before + i]);
     }
-    return OkStatus();
+    return status;
   }
 
   StatusOr<LogPosition> Checkpoint(const std::string& directory) override {
