@@ -112,6 +112,7 @@ class Core::Impl {
   void SendAppendsTo(Progress& peer);
   // Sends one append (or has it read from the disk). False: there was nothing to send.
   bool SendOneAppend(Progress& peer);
+  void SendCommit(Progress& peer);
   std::vector<Entry> EntriesFrom(Index first, size_t* bytes) const;
   void EvictPayloads();
   Index AcknowledgedBy(NodeId id) const;
@@ -183,6 +184,8 @@ class Core::Impl {
   std::map<NodeId, Progress> progress_;
   uint32_t heartbeat_elapsed_ = 0;
   bool appends_due_ = false;
+  // Peers are told the commit index by an append, ahead of their answers: there is no later.
+  bool last_words_ = false;
   size_t uncommitted_bytes_ = 0;
   NodeId transferee_;
   uint32_t transfer_elapsed_ = 0;

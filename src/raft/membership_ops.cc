@@ -66,7 +66,9 @@ void Core::Impl::MembershipCommitted() {
                   [this](const auto& item) { return !IsMember(membership(), item.first); });
   const bool removes_self = !IsVoter(membership(), config_.id);
   // Those who leave are told that it is settled; a leader's successors get all that it has.
-  if (removes_peers || removes_self) SendAppends();
+  last_words_ = removes_peers || removes_self;
+  if (last_words_) SendAppends();
+  last_words_ = false;
   if (removes_self) {
     BecomeFollower(term_, kNoNode);  // Thesis 4.2.2.
     return;

@@ -80,6 +80,7 @@ void Core::Impl::LoseReads() {
 
 void Core::Impl::HandleHeartbeatRequest(NodeId from, const HeartbeatRequest& request) {
   CommitTo(std::min(request.commit, log_.last_index()));
+  if (request.round == kNoRound) return;
   if (request.lease) GivePromise();
   Send(from, HeartbeatReply{.round = request.round, .lease = request.lease});
 }

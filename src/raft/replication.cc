@@ -185,8 +185,11 @@ bool Core::Impl::SendOneAppend(Progress& peer) {
   const bool window_full = peer.inflight_bytes >= config_.max_inflight_bytes ||
                            peer.inflight.size() >= config_.max_inflight_messages;
   const bool has_entries = peer.next <= log_.last_index() && (probing || !window_full);
-  const bool commit_is_news = peer.sent_commit < commit_ && !window_full;
-  if (!has_entries && !probing && !commit_is_news && !poke) return false;
+  const bool last_words = last_words_ && peer.sent_commit < commit_ && !window_full;
+  if (!has_entries && !probing && !poke && !last_words) {
+    SendCommit(peer);
+    return false;
+  }
 
   AppendRequest request{{previous, *previous_term}, {}, commit_};
   peer.sent_commit = commit_;
@@ -213,6 +216,15 @@ bool Core::Impl::SendOneAppend(Progress& peer) {
   }
   if (last > previous) peer.Sent(last, bytes, round_);
   return last > previous;
+}
+
+// Nothing else goes to the peer that could carry the commit index. No answer is asked for: what is
+// lost comes with the next heartbeat.
+void Core::Impl::SendCommit(Progress& peer) {
+  const Index commit = std::min(commit_, peer.match);
+  if (peer.sent_commit >= commit) return;
+  peer.sent_commit = commit;
+  Send(peer.id, HeartbeatRequest{.commit = commit, .round = kNoRound, .lease = false});
 }
 
 std::vector<Entry> Core::Impl::EntriesFrom(Index first, size_t* bytes) const {

@@ -84,6 +84,8 @@ struct SnapshotMeta {
 
 // A round of heartbeats; grows by one with each round of a leader's term. See Core::ReadIndex.
 using Round = uint64_t;
+// Of a heartbeat that only tells the commit index and wants no answer.
+inline constexpr Round kNoRound = 0;
 
 // --- Messages. The envelope carries the sender's term; each struct says what is beside it. ---
 //
