@@ -130,9 +130,11 @@ class Node final : public TransportHandler {
   // leader; kDeadlineExceeded: not in time.
   void ReadIndex(MonotonicTime deadline, ReadCallback done);
 
-  // True if this node leads and holds a lease at this moment: everything acknowledged before now is
-  // in the local state machine as it was before this call. So read first, then ask. Asking also
-  // tells the node that leases are wanted: when false, fall back to ReadIndex.
+  // True if this node leads and holds a lease at this moment. What was read before the call, from a
+  // state that is not below View().commit after it, then shows everything acknowledged by then (a
+  // follower may have applied, and shown, what this node has only committed). So read first, then
+  // ask, then compare. Asking also tells the node that leases are wanted: when false, fall back to
+  // ReadIndex.
   bool LeaseValid();
 
   NodeView View() const;

@@ -1,9 +1,10 @@
 // Transport: how nodes reach each other. Implemented by src/transport (gRPC streams) and
 // tests/support (the simulator's network).
 //
-// Delivery is at most once, in order while a connection lasts; anything may be lost. The Raft core
-// is made for that; forwarded requests are answered "outcome unknown" when their answer does not
-// come in time, and are never sent twice.
+// Delivery is at most once; anything may be lost. While a connection lasts, what carries a client's
+// bytes and all AppendRequests keep their order, and so do the other messages among themselves,
+// which may overtake the former. The Raft core is made for that; forwarded requests are answered
+// "outcome unknown" when their answer does not come in time, and are never sent twice.
 #ifndef SISYPHUS_NODE_TRANSPORT_H_
 #define SISYPHUS_NODE_TRANSPORT_H_
 
