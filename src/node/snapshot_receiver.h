@@ -35,7 +35,6 @@ class SnapshotReceiver {
     Actor* actor = nullptr;  // The one that everything runs on.
     // The checkpoint of `request` is complete and synced. It stays until Discard or a swap.
     std::function<void(raft::Message request)> on_complete;
-    std::function<void(const Status&)> on_error;
   };
 
   explicit SnapshotReceiver(Options options) : options_(std::move(options)) {}

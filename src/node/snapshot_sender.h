@@ -30,7 +30,6 @@ namespace sisyphus::node {
 class SnapshotSender {
  public:
   struct Options {
-    NodeId id;
     std::string directory;  // Where checkpoints stand; emptied by Open. Same file system as the
                             // state machine's.
     FileSystem* file_system = nullptr;

@@ -23,7 +23,6 @@ sisyphus::Status Node::Impl::OpenSnapshots() {
     SIS_RETURN_IF_ERROR(ForgetIncoming(*options_.file_system, options_.incoming_directory));
   }
   SnapshotSender::Options sending;
-  sending.id = options_.id;
   sending.directory = options_.snapshot_directory;
   sending.file_system = options_.file_system;
   sending.state_machine = options_.state_machine;
@@ -47,9 +46,6 @@ sisyphus::Status Node::Impl::OpenSnapshots() {
   receiving.on_complete = [this](raft::Message request) {
     raft_->Post(
         [this, request = std::move(request)]() mutable { StepReceived(std::move(request)); });
-  };
-  receiving.on_error = [this](const sisyphus::Status& status) {
-    raft_->Post([this, status] { Fatal(status); });
   };
   receiver_ = std::make_unique<SnapshotReceiver>(std::move(receiving));
   return sender_->Open();

@@ -64,7 +64,6 @@ class SnapshotSenderTest : public ::testing::Test {
  protected:
   void SetUp() override {
     SnapshotSender::Options options;
-    options.id = NodeId(1);
     options.directory = "snapshots";
     options.file_system = &fs_;
     options.state_machine = &machine_;
