@@ -16,6 +16,9 @@ void HandleSimpleGet(Api& api, Exchange& exchange, const Match& match);
 void HandleSimplePut(Api& api, Exchange& exchange, const Match& match);
 void HandleSimpleDelete(Api& api, Exchange& exchange, const Match& match);
 
+// txn_handlers.cc
+void HandleTxn(Api& api, Exchange& exchange, const Match& match);
+
 // member_handlers.cc
 void HandleAddMember(Api& api, Exchange& exchange, const Match& match);
 void HandleRemoveMember(Api& api, Exchange& exchange, const Match& match);

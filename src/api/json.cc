@@ -86,6 +86,32 @@ void AppendBase64(std::string* out, std::string_view bytes) {
   }
 }
 
+bool DecodeBase64(std::string_view text, std::string* out) {
+  const auto value_of = [](char c) -> uint32_t {
+    if (c >= 'A' && c <= 'Z') return static_cast<uint32_t>(c - 'A');
+    if (c >= 'a' && c <= 'z') return static_cast<uint32_t>(c - 'a' + 26);
+    if (c >= '0' && c <= '9') return static_cast<uint32_t>(c - '0' + 52);
+    return c == '+' ? 62 : c == '/' ? 63 : 64;
+  };
+  if (text.size() % 4 != 0) return false;
+  out->reserve(out->size() + text.size() / 4 * 3);
+  for (size_t i = 0; i < text.size(); i += 4) {
+    const bool last = i + 4 == text.size();
+    const size_t padding = !last || text[i + 3] != '=' ? 0 : text[i + 2] != '=' ? 1 : 2;
+    uint32_t group = 0;
+    for (size_t k = 0; k < 4; ++k) {
+      const uint32_t value = k < 4 - padding ? value_of(text[i + k]) : 0;
+      if (value > 63) return false;
+      group = group << 6 | value;
+    }
+    // The bits behind the last byte are zero: one text for each string of bytes.
+    if ((group & ((1U << (8 * padding)) - 1)) != 0) return false;
+    for (size_t k = 0; k < 3 - padding; ++k)
+      out->push_back(static_cast<char>(group >> (16 - 8 * k) & 255));
+  }
+  return true;
+}
+
 void AppendJsonBytes(std::string* out, std::string_view name, std::string_view bytes) {
   out->push_back('"');
   out->append(name);

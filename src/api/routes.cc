@@ -11,6 +11,7 @@ constexpr Action kKeyActions[] = {
     {Method::kPut, HandlePut, Body::kValue},
     {Method::kDelete, HandleDelete},
 };
+constexpr Action kTxnActions[] = {{Method::kPost, HandleTxn, Body::kValue}};
 constexpr Action kClusterActions[] = {{Method::kGet, HandleCluster},
                                       {Method::kHead, HandleCluster}};
 constexpr Action kMembersActions[] = {{Method::kPost, HandleAddMember, Body::kObject}};
@@ -33,6 +34,7 @@ constexpr Action kSimpleDeleteActions[] = {{Method::kGet, HandleSimpleDelete},
 
 constexpr Route kRoutes[] = {
     {"/v1/kv/{key}", "/v1/kv/", false, kKeyActions},
+    {"/v1/txn", "/v1/txn", false, kTxnActions},
     {"/v1/cluster", "/v1/cluster", false, kClusterActions},
     {"/v1/members", "/v1/members", false, kMembersActions},
     {"/v1/members/{id}", "/v1/members/", false, kMemberActions},

@@ -13,12 +13,23 @@ constexpr uint8_t kKnownFlags = kIfRevision | kIfAbsent | kWantPrevious;
 
 constexpr uint8_t kDone = 1;
 constexpr uint8_t kConditionFailed = 2;
+constexpr uint8_t kRangeDeleted = 3;
+constexpr uint8_t kRefused = 5;
+
+Status Malformed() { return MakeStatus(StatusCode::kDataLoss, "malformed command"); }
 
 }  // namespace
 
 std::string EncodeCommand(const Command& command) {
   std::string bytes;
-  bytes.reserve(2 + 2 * kMaxVarint64Bytes + command.key.size() + command.value.size());
+  bytes.reserve(2 + 2 * kMaxVarint64Bytes + command.key.size() + command.value.size() +
+                command.end.size());
+  if (command.kind == Command::Kind::kDeleteRange) {
+    bytes.push_back(static_cast<char>(command.kind));
+    PutLengthPrefixed(&bytes, command.key);
+    bytes += command.end;
+    return bytes;
+  }
   uint8_t flags = 0;
   if (command.condition.if_revision) flags |= kIfRevision;
   if (command.condition.if_absent) flags |= kIfAbsent;
@@ -35,6 +46,13 @@ StatusOr<Command> DecodeCommand(std::string_view bytes) {
   Decoder in(bytes);
   Command command;
   const uint8_t kind = in.Byte();
+  if (kind == static_cast<uint8_t>(Command::Kind::kDeleteRange)) {
+    command.kind = Command::Kind::kDeleteRange;
+    command.key = in.LengthPrefixed();
+    command.end = in.Bytes(in.rest().size());
+    if (!in.Done()) return Malformed();
+    return command;
+  }
   const uint8_t flags = in.Byte();
   if (kind != static_cast<uint8_t>(Command::Kind::kPut) &&
       kind != static_cast<uint8_t>(Command::Kind::kDelete)) {
@@ -49,9 +67,15 @@ StatusOr<Command> DecodeCommand(std::string_view bytes) {
   command.want_previous = (flags & kWantPrevious) != 0;
   command.key = in.LengthPrefixed();
   if (command.kind == Command::Kind::kPut) command.value = in.Bytes(in.rest().size());
-  if (!in.Done() || command.key.empty())
-    return MakeStatus(StatusCode::kDataLoss, "malformed command");
+  if (!in.Done() || command.key.empty()) return Malformed();
   return command;
+}
+
+std::string EncodeRangeResult(uint64_t deleted) {
+  std::string bytes;
+  bytes.push_back(kRangeDeleted);
+  PutVarint64(&bytes, deleted);
+  return bytes;
 }
 
 std::string EncodeResult(const CommandResult& result) {
@@ -76,6 +100,8 @@ std::string EncodeResult(const CommandResult& result) {
 }
 
 StatusOr<CommandResult> DecodeResult(std::string_view bytes) {
+  if (const Refusal refusal = RefusalIn(bytes); refusal != Refusal::kNone)
+    return RefusalStatus(refusal);
   Decoder in(bytes);
   CommandResult result;
   const uint8_t outcome = in.Byte();
@@ -94,11 +120,38 @@ StatusOr<CommandResult> DecodeResult(std::string_view bytes) {
       previous.value = in.Bytes(in.rest().size());
       result.previous = std::move(previous);
     }
+  } else if (outcome == kRangeDeleted) {
+    result.done = true;
+    result.deleted = in.Varint64();
   }
-  if (!in.Done() || (outcome != kDone && outcome != kConditionFailed)) {
+  if (!in.Done() || outcome == 0 || outcome > kRangeDeleted) {
     return MakeStatus(StatusCode::kInternal, "malformed result of a command");
   }
   return result;
+}
+
+std::string EncodeRefusal(Refusal refusal) {
+  return {static_cast<char>(kRefused), static_cast<char>(refusal)};
+}
+
+Refusal RefusalIn(std::string_view result) {
+  if (result.size() != 2 || static_cast<uint8_t>(result[0]) != kRefused) return Refusal::kNone;
+  return static_cast<Refusal>(result[1]);
+}
+
+Status RefusalStatus(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kNone:
+      return OkStatus();
+    case Refusal::kTooManyKeys:
+      return MakeStatus(StatusCode::kInvalidArgument,
+                        "too many keys for one change: nothing was changed, take smaller ranges");
+    case Refusal::kAnswerTooLarge:
+      return MakeStatus(
+          StatusCode::kInvalidArgument,
+          "the answers of the transaction's reads exceed 16 MiB: nothing was changed");
+  }
+  return MakeStatus(StatusCode::kInternal, "refused for a reason that is not known here");
 }
 
 }  // namespace sisyphus::kv

@@ -2,13 +2,19 @@
 //
 // Bytes (varint: LEB128; bytes: a varint length and the content):
 //
-//   command   kind u8 (1 put, 2 delete) | flags u8 | if_revision varint (flag 1) | key bytes |
-//             value: the rest (put only)
+//   command   kind u8, and then
+//     1 put, 2 delete   flags u8 | if_revision varint (flag 1) | key bytes | value: the rest (put)
+//     3 delete range    start bytes | end: the rest; every key in [start, end), an empty end is
+//     none 4 transaction     txn.h
 //   flags     1 if_revision is there, 2 only if absent, 4 answer with the previous value
 //
-//   result    1 done:    create_revision varint | version varint (0: the key is gone) |
-//                        existed u8 | previous
-//             2 refused: mod_revision of what stands varint (0: no such key)
+//   result    kind u8, and then
+//     1 done            create_revision varint | version varint (0: the key is gone) |
+//                       existed u8 | previous
+//     2 compare failed  mod_revision of what stands varint (0: no such key)
+//     3 range deleted   number of keys varint
+//     4 transaction     txn.h
+//     5 refused         reason u8 (Refusal): nothing was changed
 //   previous  0, or 1 | create varint | mod varint | version varint | value: the rest
 //
 // A kind or flag that is not known here comes from a newer version: it cannot be applied, and the
@@ -34,13 +40,28 @@ struct Condition {
 };
 
 struct Command {
-  enum class Kind : uint8_t { kPut = 1, kDelete = 2 };
+  enum class Kind : uint8_t { kPut = 1, kDelete = 2, kDeleteRange = 3 };
   Kind kind = Kind::kPut;
-  Condition condition;
-  bool want_previous = false;
-  std::string_view key;
-  std::string_view value;
+  Condition condition;         // Put and delete.
+  bool want_previous = false;  // Put and delete.
+  std::string_view key;        // Of a range its start, which may be empty.
+  std::string_view value;      // Put.
+  std::string_view end;        // Delete range: the first key behind it; empty: there is none.
 };
+inline constexpr uint8_t kTxnCommand = 4;
+
+// Why applying a command changed nothing, other than a condition that does not hold. Numbers are
+// part of the format.
+enum class Refusal : uint8_t {
+  kNone = 0,
+  kTooManyKeys = 1,     // More than kMaxKeysTouched in the ranges.
+  kAnswerTooLarge = 2,  // More than kMaxAnswerBytes of reads inside a transaction.
+};
+
+// Part of the format: every replica decides alike.
+inline constexpr uint64_t kMaxKeysTouched = 1'000'000;
+inline constexpr uint64_t kMaxKeysTouchedByTxn = 100'000;
+inline constexpr size_t kMaxAnswerBytes = 16 << 20;
 
 struct CommandResult {
   bool done = false;
@@ -49,6 +70,7 @@ struct CommandResult {
   uint64_t version = 0;
   bool existed = false;
   std::optional<VersionedValue> previous;
+  uint64_t deleted = 0;  // By a range delete.
   // Not done: the condition did not hold.
   Index current_revision;
 };
@@ -58,7 +80,15 @@ std::string EncodeCommand(const Command& command);
 StatusOr<Command> DecodeCommand(std::string_view bytes);
 
 std::string EncodeResult(const CommandResult& result);
+std::string EncodeRangeResult(uint64_t deleted);
+// The status of a refusal: that of RefusalStatus.
 StatusOr<CommandResult> DecodeResult(std::string_view bytes);
+
+std::string EncodeRefusal(Refusal refusal);
+// kNone: `result` is no refusal.
+Refusal RefusalIn(std::string_view result);
+// kInvalidArgument, with words for the client.
+Status RefusalStatus(Refusal refusal);
 
 }  // namespace sisyphus::kv
 

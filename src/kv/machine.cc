@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "kv/draft.h"
+#include "kv/keys.h"
+#include "kv/txn.h"
+
 namespace sisyphus::kv {
 
 namespace {
@@ -13,6 +17,37 @@ constexpr uint64_t kReviewEvery = 256;
 // Level 0 tables from which on writers are slowed down, and the number that counts as pressure 1.
 constexpr double kCalmLevel0 = 12;
 constexpr double kPressedLevel0 = 12;
+
+// Decides a command on single keys or a range; answers its result.
+StatusOr<std::string> ApplyCommand(std::string_view bytes, Draft* draft) {
+  SIS_ASSIGN_OR_RETURN(const Command command, DecodeCommand(bytes));
+  if (command.kind == Command::Kind::kDeleteRange) {
+    SIS_ASSIGN_OR_RETURN(const uint64_t deleted,
+                         DeleteKeys(draft, command.key, command.end, kMaxKeysTouched));
+    return deleted > kMaxKeysTouched ? EncodeRefusal(Refusal::kTooManyKeys)
+                                     : EncodeRangeResult(deleted);
+  }
+  SIS_ASSIGN_OR_RETURN(std::optional<VersionedValue> now, FindKey(draft, command.key));
+  CommandResult result;
+  const Index current = now ? now->mod_revision : Index(0);
+  const bool refused =
+      (command.condition.if_absent && now) ||
+      (command.condition.if_revision && (!now || *command.condition.if_revision != current));
+  if (refused) {
+    result.current_revision = current;
+    return EncodeResult(result);
+  }
+  result.done = true;
+  result.existed = now.has_value();
+  if (command.kind == Command::Kind::kPut) {
+    result.create_revision = now ? now->create_revision : draft->index();
+    result.version = PutKey(draft, command.key, command.value, now);
+  } else if (now) {
+    SIS_RETURN_IF_ERROR(draft->Delete(TreeKey(command.key)));
+  }
+  if (command.want_previous) result.previous = std::move(now);
+  return EncodeResult(result);
+}
 
 StatusOr<std::optional<VersionedValue>> Find(DB& db, const std::string& tree_key,
                                              uint64_t sequence) {
@@ -54,16 +89,7 @@ LogPosition Machine::durable() const {
 Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::string>* results) {
   const std::shared_ptr<DB> tree = db();
   for (const node::Command& entry : commands) {
-    batch_.Clear();
-    std::string answer;
-    if (!entry.bytes.empty()) {
-      StatusOr<Command> command = DecodeCommand(entry.bytes);
-      if (!command.ok())
-        return WithContext(command.status(), "entry " + ToString(entry.position.index));
-      SIS_ASSIGN_OR_RETURN(const CommandResult result,
-                           Decide(*tree, *command, entry.position, &batch_));
-      answer = EncodeResult(result);
-    }
+    SIS_ASSIGN_OR_RETURN(std::string answer, Execute(*tree, entry));
     SIS_RETURN_IF_ERROR(
         tree->Write(batch_, {entry.position.index.value(), entry.position.term.value()}));
     results->push_back(std::move(answer));
@@ -76,29 +102,19 @@ Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::
   return OkStatus();
 }
 
-StatusOr<CommandResult> Machine::Decide(DB& db, const Command& command, LogPosition position,
-                                        WriteBatch* batch) {
-  const std::string tree_key = TreeKey(command.key);
-  SIS_ASSIGN_OR_RETURN(std::optional<VersionedValue> now, Find(db, tree_key, kMaxSequence));
-  CommandResult result;
-  const Index current = now ? now->mod_revision : Index(0);
-  const bool refused =
-      (command.condition.if_absent && now) ||
-      (command.condition.if_revision && (!now || *command.condition.if_revision != current));
-  if (refused) {
-    result.current_revision = current;
-    return result;
+StatusOr<std::string> Machine::Execute(DB& db, const node::Command& entry) {
+  batch_.Clear();
+  if (entry.bytes.empty()) return std::string();
+  Draft draft(&db, entry.position.index, &batch_);
+  StatusOr<std::string> result = static_cast<uint8_t>(entry.bytes.front()) == kTxnCommand
+                                     ? ApplyTxn(entry.bytes, &draft)
+                                     : ApplyCommand(entry.bytes, &draft);
+  if (!result.ok()) return WithContext(result.status(), "entry " + ToString(entry.position.index));
+  if (RefusalIn(*result) == Refusal::kNone) {
+    draft.Finish();
+  } else {
+    batch_.Clear();
   }
-  result.done = true;
-  result.existed = now.has_value();
-  if (command.kind == Command::Kind::kPut) {
-    result.create_revision = now ? now->create_revision : position.index;
-    result.version = now ? now->version + 1 : 1;
-    batch->Put(tree_key, EncodeTreeValue(result.create_revision, result.version, command.value));
-  } else if (now) {
-    batch->Delete(tree_key);
-  }
-  if (command.want_previous) result.previous = std::move(now);
   return result;
 }
 

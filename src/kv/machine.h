@@ -70,8 +70,8 @@ class Machine final : public node::StateMachine, private EventListener {
   explicit Machine(MachineOptions options) : options_(std::move(options)) {}
 
   StatusOr<std::unique_ptr<DB>> OpenTree();
-  StatusOr<CommandResult> Decide(DB& db, const Command& command, LogPosition position,
-                                 WriteBatch* batch);
+  // Answers what the client is told; the changes are in batch_.
+  StatusOr<std::string> Execute(DB& db, const node::Command& entry);
   void ReviewPressure();
 
   // EventListener.

@@ -31,21 +31,39 @@ DeleteResult ToDeleteResult(CommandResult result, Index revision) {
   return deleted;
 }
 
+DeleteRangeResult ToDeleteRangeResult(const CommandResult& result, Index revision) {
+  return {revision, result.deleted};
+}
+
+TxnOutcome ToTxnOutcome(TxnResult result, Index revision) { return {revision, std::move(result)}; }
+
 // Turns what the node answers into what the client asked for.
-template <typename Result, typename Convert>
-node::Node::ProposeCallback Then(absl::AnyInvocable<void(StatusOr<Result>)> done, Convert convert) {
-  return [done = std::move(done), convert](StatusOr<node::ProposalResult> outcome) mutable {
-    if (!outcome.ok()) {
-      done(outcome.status());
-      return;
-    }
-    StatusOr<CommandResult> result = DecodeResult(outcome->result);
-    if (!result.ok()) {
-      done(result.status());
-      return;
-    }
+template <typename Result, typename Decode, typename Convert>
+node::Node::ProposeCallback Then(absl::AnyInvocable<void(StatusOr<Result>)> done, Decode decode,
+                                 Convert convert) {
+  return [done = std::move(done), decode, convert](StatusOr<node::ProposalResult> outcome) mutable {
+    if (!outcome.ok()) return done(outcome.status());
+    auto result = decode(outcome->result);
+    if (!result.ok()) return done(result.status());
     done(convert(*std::move(result), outcome->position.index));
   };
+}
+
+Status CheckTxn(const Txn& txn) {
+  if (txn.compare.size() + txn.then.size() + txn.otherwise.size() > kMaxTxnOperations) {
+    return MakeStatus(StatusCode::kInvalidArgument, "a transaction has at most " +
+                                                        std::to_string(kMaxTxnOperations) +
+                                                        " comparisons and operations");
+  }
+  for (const Comparison& comparison : txn.compare) {
+    if (comparison.key.empty()) return EmptyKey();
+  }
+  for (const auto* operations : {&txn.then, &txn.otherwise}) {
+    for (const TxnOperation& operation : *operations) {
+      if (!operation.range && operation.key.empty()) return EmptyKey();
+    }
+  }
+  return OkStatus();
 }
 
 }  // namespace
@@ -62,7 +80,8 @@ void Store::Put(PutRequest request, MonotonicTime deadline,
   command.want_previous = request.want_previous;
   command.key = request.key;
   command.value = request.value;
-  node_->Propose(EncodeCommand(command), deadline, Then<PutResult>(std::move(done), ToPutResult));
+  node_->Propose(EncodeCommand(command), deadline,
+                 Then<PutResult>(std::move(done), DecodeResult, ToPutResult));
 }
 
 void Store::Delete(DeleteRequest request, MonotonicTime deadline,
@@ -77,7 +96,24 @@ void Store::Delete(DeleteRequest request, MonotonicTime deadline,
   command.want_previous = request.want_previous;
   command.key = request.key;
   node_->Propose(EncodeCommand(command), deadline,
-                 Then<DeleteResult>(std::move(done), ToDeleteResult));
+                 Then<DeleteResult>(std::move(done), DecodeResult, ToDeleteResult));
+}
+
+void Store::DeleteRange(DeleteRangeRequest request, MonotonicTime deadline,
+                        absl::AnyInvocable<void(StatusOr<DeleteRangeResult>)> done) {
+  Command command;
+  command.kind = Command::Kind::kDeleteRange;
+  command.key = request.start;
+  command.end = request.end;
+  node_->Propose(EncodeCommand(command), deadline,
+                 Then<DeleteRangeResult>(std::move(done), DecodeResult, ToDeleteRangeResult));
+}
+
+void Store::Transact(const Txn& txn, MonotonicTime deadline,
+                     absl::AnyInvocable<void(StatusOr<TxnOutcome>)> done) {
+  if (Status status = CheckTxn(txn); !status.ok()) return done(std::move(status));
+  node_->Propose(EncodeTxn(txn), deadline,
+                 Then<TxnOutcome>(std::move(done), DecodeTxnResult, ToTxnOutcome));
 }
 
 void Store::WaitReadable(Consistency consistency, MonotonicTime deadline,

@@ -20,6 +20,7 @@
 #include "base/types.h"
 #include "kv/command.h"
 #include "kv/machine.h"
+#include "kv/txn.h"
 #include "kv/value.h"
 #include "node/node.h"
 
@@ -60,6 +61,20 @@ struct DeleteResult {
   std::optional<VersionedValue> previous;
 };
 
+struct DeleteRangeRequest {
+  std::string start;  // The keys in [start, end); both empty: all.
+  std::string end;    // Empty: to the last key.
+};
+struct DeleteRangeResult {
+  Index revision;
+  uint64_t deleted = 0;
+};
+
+struct TxnOutcome {
+  Index revision;
+  TxnResult result;
+};
+
 struct GetRequest {
   std::string key;
   Consistency consistency = Consistency::kLinearizable;
@@ -79,6 +94,13 @@ class Store {
            absl::AnyInvocable<void(StatusOr<PutResult>)> done);
   void Delete(DeleteRequest request, MonotonicTime deadline,
               absl::AnyInvocable<void(StatusOr<DeleteResult>)> done);
+
+  // As one change. kInvalidArgument: more than kMaxKeysTouched keys; nothing was deleted.
+  void DeleteRange(DeleteRangeRequest request, MonotonicTime deadline,
+                   absl::AnyInvocable<void(StatusOr<DeleteRangeResult>)> done);
+  // kInvalidArgument: a limit is passed (txn.h), or a key is empty; nothing was changed.
+  void Transact(const Txn& txn, MonotonicTime deadline,
+                absl::AnyInvocable<void(StatusOr<TxnOutcome>)> done);
 
   // `done` is called with OK when a read through Read() may be answered: on the node's actors, or
   // inside the call.

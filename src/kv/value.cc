@@ -7,6 +7,7 @@ namespace sisyphus::kv {
 namespace {
 
 constexpr char kUserKeys = 'k';
+constexpr char kLeased = 0;  // No revision is 0, so none begins with this byte.
 
 }  // namespace
 
@@ -18,9 +19,20 @@ std::string TreeKey(std::string_view user_key) {
   return key;
 }
 
-std::string EncodeTreeValue(Index create_revision, uint64_t version, std::string_view user_value) {
+std::string_view UserKey(std::string_view tree_key) { return tree_key.substr(1); }
+
+std::string TreeEnd(std::string_view user_end) {
+  return user_end.empty() ? std::string(1, kUserKeys + 1) : TreeKey(user_end);
+}
+
+std::string EncodeTreeValue(Index create_revision, uint64_t version, std::string_view user_value,
+                            uint64_t lease) {
   std::string bytes;
-  bytes.reserve(2 * kMaxVarint64Bytes + user_value.size());
+  bytes.reserve(1 + 3 * kMaxVarint64Bytes + user_value.size());
+  if (lease != 0) {
+    bytes.push_back(kLeased);
+    PutVarint64(&bytes, lease);
+  }
   PutVarint64(&bytes, create_revision.value());
   PutVarint64(&bytes, version);
   bytes += user_value;
@@ -30,6 +42,10 @@ std::string EncodeTreeValue(Index create_revision, uint64_t version, std::string
 StatusOr<VersionedValue> DecodeTreeValue(std::string_view bytes, Index mod_revision) {
   Decoder in(bytes);
   VersionedValue value;
+  if (bytes.starts_with(kLeased)) {
+    in.Byte();
+    value.lease = in.Varint64();
+  }
   value.create_revision = Index(in.Varint64());
   value.version = in.Varint64();
   value.value = in.Bytes(in.rest().size());

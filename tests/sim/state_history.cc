@@ -62,6 +62,9 @@ void StateHistory::Decide(Index index, std::string_view bytes, std::string_view 
   const StatusOr<kv::Command> command = kv::DecodeCommand(bytes);
   const StatusOr<kv::CommandResult> result = kv::DecodeResult(result_bytes);
   if (!command.ok() || !result.ok()) return Violate("entry " + ToString(index) + " is malformed");
+  if (command->kind == kv::Command::Kind::kDeleteRange) {
+    return DecideRange(index, *command, *result);
+  }
   const std::string key(command->key);
   const kv::VersionedValue* now = At(key, index);
   const std::optional<Index>& wanted = command->condition.if_revision;
@@ -81,6 +84,20 @@ void StateHistory::Decide(Index index, std::string_view bytes, std::string_view 
     next.version = now->version + 1;
   }
   Change(key, {index, std::move(next)});
+}
+
+void StateHistory::DecideRange(Index index, const kv::Command& command,
+                               const kv::CommandResult& result) {
+  uint64_t deleted = 0;
+  for (auto it = versions_.lower_bound(std::string(command.key)); it != versions_.end(); ++it) {
+    if (!command.end.empty() && it->first >= command.end) break;
+    if (At(it->first, index) == nullptr) continue;
+    Change(it->first, {index, std::nullopt});
+    ++deleted;
+  }
+  if (!result.done || result.deleted != deleted) {
+    Violate("the model deletes " + std::to_string(deleted) + " keys with entry " + ToString(index));
+  }
 }
 
 void StateHistory::OnRead(const std::string& who, const std::string& key, Index state,

@@ -15,6 +15,7 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "kv/command.h"
 #include "kv/value.h"
 #include "sisyphus/db.h"
 
@@ -44,6 +45,7 @@ class StateHistory {
 
   void Violate(const std::string& what);
   void Decide(Index index, std::string_view command, std::string_view result);
+  void DecideRange(Index index, const kv::Command& command, const kv::CommandResult& result);
   void Change(const std::string& key, Version version);
   const kv::VersionedValue* At(const std::string& key, Index state) const;
   static uint64_t Fingerprint(std::string_view key, const kv::VersionedValue& value);

@@ -55,6 +55,19 @@ TEST(Json, Base64AsInRfc4648) {
   EXPECT_EQ(Base64("\xFB\xFF"), "+/8=");
 }
 
+TEST(Json, Base64ComesBack) {
+  for (const std::string bytes : {"", "f", "fo", "foo", "foobar", "\xFB\xFF"}) {
+    std::string decoded;
+    EXPECT_TRUE(DecodeBase64(Base64(bytes), &decoded));
+    EXPECT_EQ(decoded, bytes);
+  }
+  for (const char* bad :
+       {"Z", "Zg", "Zg=", "Zg==Zg==", "Z===", "====", "Zh==", "Zm9=", "Zm 9", "Zm-v"}) {
+    std::string decoded;
+    EXPECT_FALSE(DecodeBase64(bad, &decoded)) << bad;
+  }
+}
+
 TEST(Json, BytesTravelAsTextOrBase64) {
   std::string out;
   AppendJsonBytes(&out, "value", "a\"b");
