@@ -12,9 +12,12 @@ import argparse
 import os
 import pathlib
 import re
-import socket
 import subprocess
+import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from free_ports import ports_in_a_row  # noqa: E402
 
 MARKED = re.compile(r"<!-- run by tests/chaos/readme_test.py: begin -->(.*?)<!-- end -->", re.S)
 BLOCK = re.compile(r"```sh\n(.*?)```", re.S)
@@ -31,23 +34,6 @@ EXPECTED = [
     "node 3 stopped",
 ]
 SECONDS = 240
-
-
-def ports_in_a_row(count):
-    """The first of `count` free ports, outside the range that the kernel hands out."""
-    for first in range(12000 + os.getpid() % 9000, 32000, count):
-        sockets = []
-        try:
-            for port in range(first, first + count):
-                sockets.append(socket.socket())
-                sockets[-1].bind(("127.0.0.1", port))
-            return first
-        except OSError:
-            continue
-        finally:
-            for each in sockets:
-                each.close()
-    raise RuntimeError("no free ports")
 
 
 def check_names(root, text):
