@@ -19,8 +19,8 @@ constexpr std::string_view kUnservedParameters[] = {
     "ttl",   "lease", "max_stale", "min_revision", "revision",   "wait",    "after", "prefix",
     "start", "end",   "limit",     "keys_only",    "count_only", "reverse", "cursor"};
 
-// Headers whose silent neglect would break a promise to the client: a safe retry, a value's coding.
-constexpr std::string_view kUnservedHeaders[] = {"Idempotency-Key", "Content-Range"};
+// Headers whose silent neglect would break a promise to the client: a part of a value.
+constexpr std::string_view kUnservedHeaders[] = {"Content-Range"};
 
 }  // namespace
 

@@ -19,6 +19,13 @@ void HandleSimpleDelete(Api& api, Exchange& exchange, const Match& match);
 // txn_handlers.cc
 void HandleTxn(Api& api, Exchange& exchange, const Match& match);
 
+// lease_handlers.cc
+void HandleGrantLease(Api& api, Exchange& exchange, const Match& match);
+void HandleListLeases(Api& api, Exchange& exchange, const Match& match);
+void HandleGetLease(Api& api, Exchange& exchange, const Match& match);
+void HandleKeepLeaseAlive(Api& api, Exchange& exchange, const Match& match);
+void HandleRevokeLease(Api& api, Exchange& exchange, const Match& match);
+
 // member_handlers.cc
 void HandleAddMember(Api& api, Exchange& exchange, const Match& match);
 void HandleRemoveMember(Api& api, Exchange& exchange, const Match& match);

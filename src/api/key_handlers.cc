@@ -2,12 +2,14 @@
 
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "api/handlers.h"
 #include "api/json.h"
 #include "api/key_operations.h"
 #include "api/problem.h"
+#include "api/write_terms.h"
 
 namespace sisyphus::api {
 namespace {
@@ -100,12 +102,13 @@ void AppendPrevious(std::string* out, const std::optional<kv::VersionedValue>& p
   out->push_back('}');
 }
 
-void RespondCompareFailed(Exchange& exchange, Index current) {
-  std::string etag;
-  if (current.value() != 0) AppendETag(&etag, current);
+void RespondCompareFailed(Exchange& exchange, Index current, bool replayed = false) {
+  std::string headers;
+  if (current.value() != 0) AppendETag(&headers, current);
+  AppendReplayed(&headers, replayed);
   exchange.RespondProblem(MakeProblem(412, current.value() == 0 ? "the key does not exist"
                                                                 : "the key is at another revision"),
-                          etag);
+                          headers);
 }
 
 struct ReadConditions {
@@ -125,6 +128,8 @@ void RespondGet(Exchange& exchange, kv::GetResult result, const ReadConditions& 
   AppendETag(&headers, mod_revision);
   AppendNumberHeader(&headers, "X-Sisyphus-Create-Revision", result.found->create_revision.value());
   AppendNumberHeader(&headers, "X-Sisyphus-Version", result.found->version);
+  if (result.found->lease != 0)
+    AppendNumberHeader(&headers, "X-Sisyphus-Lease", result.found->lease);
   Answer answer{.headers = headers, .revision = result.store_revision.value()};
   if (conditions.if_none_match.has_value() &&
       !NoneMatches(*conditions.if_none_match, mod_revision)) {
@@ -172,10 +177,18 @@ bool ParseWrite(Api& api, Exchange& exchange, const Match& match, WriteRequest* 
   const StatusOr<bool> want_previous = parameters->TakeFlag("prev");
   if (!CheckOrRespond(exchange, want_previous.status())) return false;
   request->want_previous = *want_previous;
+  if constexpr (std::is_same_v<WriteRequest, kv::PutRequest>) {
+    const StatusOr<kv::LeaseChoice> lease = TakeLease(&*parameters);
+    if (!CheckOrRespond(exchange, lease.status())) return false;
+    request->lease = *lease;
+  }
   if (!CheckOrRespond(exchange, parameters->Finish())) return false;
   StatusOr<kv::Condition> condition = WriteCondition(exchange.head());
   if (!CheckOrRespond(exchange, condition.status())) return false;
   request->condition = *condition;
+  StatusOr<kv::Retry> retry = RetryOf(exchange.head());
+  if (!CheckOrRespond(exchange, retry.status())) return false;
+  request->retry = *std::move(retry);
   return api.AcceptLeaderRequest(exchange, match);
 }
 
@@ -213,9 +226,12 @@ void HandlePut(Api& api, Exchange& exchange, const Match& match) {
   const bool want_previous = request.want_previous;
   PutKey(api, exchange, std::move(request),
          [want_previous](Exchange& answered, const kv::PutResult& result) {
-           if (!result.succeeded) return RespondCompareFailed(answered, result.current_revision);
+           if (!result.succeeded) {
+             return RespondCompareFailed(answered, result.current_revision, result.replayed);
+           }
            std::string& headers = answered.header_scratch();
            AppendETag(&headers, result.revision);
+           AppendReplayed(&headers, result.replayed);
            std::string& body = answered.body_scratch();
            body.append("{\"revision\":");
            AppendNumber(&body, result.revision.value());
@@ -239,8 +255,10 @@ void HandleDelete(Api& api, Exchange& exchange, const Match& match) {
   DeleteKey(api, exchange, std::move(request),
             [want_previous](Exchange& answered, const kv::DeleteResult& result) {
               if (!result.succeeded) {
-                return RespondCompareFailed(answered, result.current_revision);
+                return RespondCompareFailed(answered, result.current_revision, result.replayed);
               }
+              std::string& headers = answered.header_scratch();
+              AppendReplayed(&headers, result.replayed);
               std::string& body = answered.body_scratch();
               body.append("{\"deleted\":");
               AppendNumber(&body, result.deleted);
@@ -248,8 +266,10 @@ void HandleDelete(Api& api, Exchange& exchange, const Match& match) {
               AppendNumber(&body, result.revision.value());
               if (want_previous) AppendPrevious(&body, result.previous);
               body.push_back('}');
-              answered.Respond(
-                  {.content_type = kJsonType, .body = body, .revision = result.revision.value()});
+              answered.Respond({.content_type = kJsonType,
+                                .headers = headers,
+                                .body = body,
+                                .revision = result.revision.value()});
             });
 }
 

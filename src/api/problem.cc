@@ -51,6 +51,14 @@ Problem ProblemOf(const Status& status, bool write) {
   switch (status.code()) {
     case StatusCode::kInvalidArgument:
       return MakeProblem(400, std::move(message));
+    case StatusCode::kNotFound:
+      return MakeProblem(404, std::move(message));
+    case StatusCode::kFailedPrecondition: {
+      // A write that was done before, or may have been.
+      Problem problem = MakeProblem(409, std::move(message));
+      problem.maybe_applied = write;
+      return problem;
+    }
     case StatusCode::kUnavailable:
     case StatusCode::kAborted:
       return MakeProblem(503, std::move(message));

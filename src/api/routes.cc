@@ -12,6 +12,11 @@ constexpr Action kKeyActions[] = {
     {Method::kDelete, HandleDelete},
 };
 constexpr Action kTxnActions[] = {{Method::kPost, HandleTxn, Body::kValue}};
+constexpr Action kLeasesActions[] = {{Method::kGet, HandleListLeases},
+                                     {Method::kPost, HandleGrantLease, Body::kObject}};
+constexpr Action kLeaseActions[] = {{Method::kGet, HandleGetLease},
+                                    {Method::kPost, HandleKeepLeaseAlive, Body::kObject},
+                                    {Method::kDelete, HandleRevokeLease}};
 constexpr Action kClusterActions[] = {{Method::kGet, HandleCluster},
                                       {Method::kHead, HandleCluster}};
 constexpr Action kMembersActions[] = {{Method::kPost, HandleAddMember, Body::kObject}};
@@ -35,6 +40,8 @@ constexpr Action kSimpleDeleteActions[] = {{Method::kGet, HandleSimpleDelete},
 constexpr Route kRoutes[] = {
     {"/v1/kv/{key}", "/v1/kv/", false, kKeyActions},
     {"/v1/txn", "/v1/txn", false, kTxnActions},
+    {"/v1/leases", "/v1/leases", false, kLeasesActions},
+    {"/v1/leases/{id}", "/v1/leases/", false, kLeaseActions},
     {"/v1/cluster", "/v1/cluster", false, kClusterActions},
     {"/v1/members", "/v1/members", false, kMembersActions},
     {"/v1/members/{id}", "/v1/members/", false, kMemberActions},

@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/key_operations.h"
 #include "api/problem.h"
+#include "api/write_terms.h"
 
 namespace sisyphus::api {
 namespace {
@@ -14,6 +15,14 @@ namespace {
 constexpr std::string_view kTextType = "text/plain; charset=utf-8";
 // A value is whatever somebody stored: no browser is to take it for a page.
 constexpr std::string_view kNoSniff = "X-Content-Type-Options: nosniff\r\n";
+
+// False: has answered.
+bool TakeRetry(Exchange& exchange, kv::Retry* retry) {
+  StatusOr<kv::Retry> found = RetryOf(exchange.head());
+  if (!CheckOrRespond(exchange, found.status())) return false;
+  *retry = *std::move(found);
+  return true;
+}
 
 // Takes `key`, and `val` if it is wanted. False: has answered.
 bool ParseSimple(Api& api, Exchange& exchange, const Match& match, std::string* key,
@@ -43,9 +52,14 @@ bool ParseSimple(Api& api, Exchange& exchange, const Match& match, std::string* 
 void HandleSimplePut(Api& api, Exchange& exchange, const Match& match) {
   kv::PutRequest request;
   if (!ParseSimple(api, exchange, match, &request.key, &request.value)) return;
+  if (!TakeRetry(exchange, &request.retry)) return;
   PutKey(api, exchange, std::move(request), [](Exchange& answered, const kv::PutResult& result) {
-    answered.Respond(
-        {.content_type = kTextType, .body = "Success", .revision = result.revision.value()});
+    std::string& headers = answered.header_scratch();
+    AppendReplayed(&headers, result.replayed);
+    answered.Respond({.content_type = kTextType,
+                      .headers = headers,
+                      .body = "Success",
+                      .revision = result.revision.value()});
   });
 }
 
@@ -68,10 +82,13 @@ void HandleSimpleGet(Api& api, Exchange& exchange, const Match& match) {
 void HandleSimpleDelete(Api& api, Exchange& exchange, const Match& match) {
   kv::DeleteRequest request;
   if (!ParseSimple(api, exchange, match, &request.key, nullptr)) return;
-  DeleteKey(api, exchange, std::move(request),
-            [](Exchange& answered, const kv::DeleteResult& result) {
-              answered.Respond({.status = 204, .revision = result.revision.value()});
-            });
+  if (!TakeRetry(exchange, &request.retry)) return;
+  DeleteKey(
+      api, exchange, std::move(request), [](Exchange& answered, const kv::DeleteResult& result) {
+        std::string& headers = answered.header_scratch();
+        AppendReplayed(&headers, result.replayed);
+        answered.Respond({.status = 204, .headers = headers, .revision = result.revision.value()});
+      });
 }
 
 }  // namespace sisyphus::api

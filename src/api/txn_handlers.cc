@@ -12,6 +12,7 @@
 #include "api/json.h"
 #include "api/json_body.h"
 #include "api/problem.h"
+#include "api/write_terms.h"
 
 namespace sisyphus::api {
 namespace {
@@ -62,6 +63,15 @@ Status ParsePut(JsonMembers* members, kv::TxnOperation* operation) {
   SIS_ASSIGN_OR_RETURN(auto value, members->TakeBytes("value"));
   if (!value) return members->Wrong("the value is missing");
   operation->value = *std::move(value);
+  if (members->Has("ttl") && members->Has("lease"))
+    return members->Wrong("give a ttl or a lease, not both");
+  SIS_ASSIGN_OR_RETURN(const auto ttl, members->TakeBytes("ttl"));
+  if (ttl) {
+    SIS_ASSIGN_OR_RETURN(operation->lease.ttl_ms, ParseTtlMs(*ttl));
+  }
+  SIS_ASSIGN_OR_RETURN(operation->lease.id, members->TakeNumber("lease", 0));
+  if (members->Has("lease") && operation->lease.id == 0)
+    return members->Wrong("a lease is a number from 1 on");
   return OkStatus();
 }
 
@@ -234,7 +244,12 @@ void RespondTxn(Exchange& exchange, const kv::TxnOutcome& outcome,
   body.append("],\"revision\":");
   AppendNumber(&body, outcome.revision.value());
   body.push_back('}');
-  exchange.Respond({.content_type = kJsonType, .body = body, .revision = outcome.revision.value()});
+  std::string& headers = exchange.header_scratch();
+  AppendReplayed(&headers, outcome.replayed);
+  exchange.Respond({.content_type = kJsonType,
+                    .headers = headers,
+                    .body = body,
+                    .revision = outcome.revision.value()});
 }
 
 std::vector<bool> KeysOnly(const std::vector<kv::TxnOperation>& operations) {
@@ -252,9 +267,11 @@ void HandleTxn(Api& api, Exchange& exchange, const Match& match) {
   if (!CheckOrRespond(exchange, parameters->Finish())) return;
   StatusOr<kv::Txn> txn = ParseTxn(exchange.body());
   if (!CheckOrRespond(exchange, txn.status()) || !CheckSizes(api, exchange, *txn)) return;
+  const StatusOr<kv::Retry> retry = RetryOf(exchange.head());
+  if (!CheckOrRespond(exchange, retry.status())) return;
   if (!api.AcceptLeaderRequest(exchange, match)) return;
   api.store().Transact(
-      *txn, api.DeadlineOf(exchange),
+      *txn, *retry, api.DeadlineOf(exchange),
       [resumer = exchange.Suspend(), then = KeysOnly(txn->then),
        otherwise = KeysOnly(txn->otherwise)](StatusOr<kv::TxnOutcome> result) mutable {
         resumer.Resume([outcome = std::move(result), done = std::move(then),

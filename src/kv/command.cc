@@ -9,7 +9,10 @@ namespace {
 constexpr uint8_t kIfRevision = 1;
 constexpr uint8_t kIfAbsent = 2;
 constexpr uint8_t kWantPrevious = 4;
-constexpr uint8_t kKnownFlags = kIfRevision | kIfAbsent | kWantPrevious;
+constexpr uint8_t kLease = 8;
+constexpr uint8_t kTtl = 16;
+constexpr uint8_t kDeleteFlags = kIfRevision | kIfAbsent | kWantPrevious;
+constexpr uint8_t kPutFlags = kDeleteFlags | kLease | kTtl;
 
 constexpr uint8_t kDone = 1;
 constexpr uint8_t kConditionFailed = 2;
@@ -22,7 +25,7 @@ Status Malformed() { return MakeStatus(StatusCode::kDataLoss, "malformed command
 
 std::string EncodeCommand(const Command& command) {
   std::string bytes;
-  bytes.reserve(2 + 2 * kMaxVarint64Bytes + command.key.size() + command.value.size() +
+  bytes.reserve(2 + 4 * kMaxVarint64Bytes + command.key.size() + command.value.size() +
                 command.end.size());
   if (command.kind == Command::Kind::kDeleteRange) {
     bytes.push_back(static_cast<char>(command.kind));
@@ -34,9 +37,13 @@ std::string EncodeCommand(const Command& command) {
   if (command.condition.if_revision) flags |= kIfRevision;
   if (command.condition.if_absent) flags |= kIfAbsent;
   if (command.want_previous) flags |= kWantPrevious;
+  if (command.lease.id != 0) flags |= kLease;
+  if (command.lease.ttl_ms != 0) flags |= kTtl;
   bytes.push_back(static_cast<char>(command.kind));
   bytes.push_back(static_cast<char>(flags));
   if (command.condition.if_revision) PutVarint64(&bytes, command.condition.if_revision->value());
+  if (command.lease.id != 0) PutVarint64(&bytes, command.lease.id);
+  if (command.lease.ttl_ms != 0) PutVarint64(&bytes, command.lease.ttl_ms);
   PutLengthPrefixed(&bytes, command.key);
   if (command.kind == Command::Kind::kPut) bytes += command.value;
   return bytes;
@@ -58,13 +65,16 @@ StatusOr<Command> DecodeCommand(std::string_view bytes) {
       kind != static_cast<uint8_t>(Command::Kind::kDelete)) {
     return MakeStatus(StatusCode::kDataLoss, "unknown command kind " + std::to_string(kind));
   }
-  if ((flags & ~kKnownFlags) != 0) {
+  const bool put = kind == static_cast<uint8_t>(Command::Kind::kPut);
+  if ((flags & ~(put ? kPutFlags : kDeleteFlags)) != 0) {
     return MakeStatus(StatusCode::kDataLoss, "unknown command flags " + std::to_string(flags));
   }
   command.kind = static_cast<Command::Kind>(kind);
   if ((flags & kIfRevision) != 0) command.condition.if_revision = Index(in.Varint64());
   command.condition.if_absent = (flags & kIfAbsent) != 0;
   command.want_previous = (flags & kWantPrevious) != 0;
+  if ((flags & kLease) != 0) command.lease.id = in.Varint64();
+  if ((flags & kTtl) != 0) command.lease.ttl_ms = in.Varint64();
   command.key = in.LengthPrefixed();
   if (command.kind == Command::Kind::kPut) command.value = in.Bytes(in.rest().size());
   if (!in.Done() || command.key.empty()) return Malformed();
@@ -150,6 +160,25 @@ Status RefusalStatus(Refusal refusal) {
       return MakeStatus(
           StatusCode::kInvalidArgument,
           "the answers of the transaction's reads exceed 16 MiB: nothing was changed");
+    case Refusal::kNoLease:
+      return MakeStatus(StatusCode::kNotFound,
+                        "there is no such lease: it has ended, or never was");
+    case Refusal::kTooManyLeases:
+      return MakeStatus(StatusCode::kResourceExhausted, "there are too many leases");
+    case Refusal::kTooManySessions:
+      return MakeStatus(
+          StatusCode::kResourceExhausted,
+          "too many clients with an Idempotency-Key: use one client id for many writes");
+    case Refusal::kOldSequence:
+      return MakeStatus(
+          StatusCode::kFailedPrecondition,
+          "this client has sent a later sequence: what became of this one is not kept");
+    case Refusal::kOtherCommand:
+      return MakeStatus(StatusCode::kInvalidArgument,
+                        "this sequence was that of another write of this client");
+    case Refusal::kAnswerNotKept:
+      return MakeStatus(StatusCode::kFailedPrecondition,
+                        "this write was done before; its answer was too large to keep");
   }
   return MakeStatus(StatusCode::kInternal, "refused for a reason that is not known here");
 }

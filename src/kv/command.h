@@ -15,6 +15,8 @@
 //     3 range deleted   number of keys varint
 //     4 transaction     txn.h
 //     5 refused         reason u8 (Refusal): nothing was changed
+//     6 a repeat        session.h
+//     9, 10, 11 leases  lease.h
 //   previous  0, or 1 | create varint | mod varint | version varint | value: the rest
 //
 // A kind or flag that is not known here comes from a newer version: it cannot be applied, and the
@@ -39,6 +41,14 @@ struct Condition {
   bool if_absent = false;            // The key does not exist.
 };
 
+// What a key that is put ends with: the lease `id`, or one of its own that lasts `ttl_ms`, or
+// nothing.
+struct LeaseChoice {
+  uint64_t id = 0;
+  uint64_t ttl_ms = 0;
+  bool any() const { return id != 0 || ttl_ms != 0; }
+};
+
 struct Command {
   enum class Kind : uint8_t { kPut = 1, kDelete = 2, kDeleteRange = 3 };
   Kind kind = Kind::kPut;
@@ -46,6 +56,7 @@ struct Command {
   bool want_previous = false;  // Put and delete.
   std::string_view key;        // Of a range its start, which may be empty.
   std::string_view value;      // Put.
+  LeaseChoice lease;           // Put.
   std::string_view end;        // Delete range: the first key behind it; empty: there is none.
 };
 inline constexpr uint8_t kTxnCommand = 4;
@@ -56,6 +67,12 @@ enum class Refusal : uint8_t {
   kNone = 0,
   kTooManyKeys = 1,     // More than kMaxKeysTouched in the ranges.
   kAnswerTooLarge = 2,  // More than kMaxAnswerBytes of reads inside a transaction.
+  kNoLease = 3,         // There is no lease of that id (any more).
+  kTooManyLeases = 4,
+  kTooManySessions = 5,
+  kOldSequence = 6,    // The client has written something later.
+  kOtherCommand = 7,   // The number was that of another write.
+  kAnswerNotKept = 8,  // A repeat; what the first was answered is too large to keep.
 };
 
 // Part of the format: every replica decides alike.
@@ -87,7 +104,9 @@ StatusOr<CommandResult> DecodeResult(std::string_view bytes);
 std::string EncodeRefusal(Refusal refusal);
 // kNone: `result` is no refusal.
 Refusal RefusalIn(std::string_view result);
-// kInvalidArgument, with words for the client.
+// With words for the client. kNotFound: no lease. kResourceExhausted: too many.
+// kFailedPrecondition: a write of a session that was, or may have been, done before.
+// kInvalidArgument: the rest.
 Status RefusalStatus(Refusal refusal);
 
 }  // namespace sisyphus::kv

@@ -3,6 +3,8 @@
 #include <iterator>
 #include <memory>
 
+#include "base/coding.h"
+
 namespace sisyphus::kv {
 
 StatusOr<bool> Draft::Get(std::string_view key, ReadResult* found) {
@@ -55,6 +57,18 @@ void Draft::Finish() {
     }
   }
   changes_.clear();
+  if (changes_of_time_.log_time) {
+    std::string time;
+    PutVarint64(&time, *changes_of_time_.log_time);
+    batch_->Put(kLogTimeKey, time);
+  }
+}
+
+void Draft::Discard() {
+  changes_.clear();
+  batch_->Clear();
+  changes_of_time_.leases.clear();
+  changes_of_time_.sessions.clear();
 }
 
 Status Draft::Scan(std::string_view start, std::string_view end, bool reverse,

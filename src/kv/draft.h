@@ -15,15 +15,20 @@
 #include "absl/functional/function_ref.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "kv/deadlines.h"
 #include "sisyphus/db.h"
 #include "sisyphus/write_batch.h"
 
 namespace sisyphus::kv {
 
+// An entry grants at most one lease for each operation of a transaction.
+inline constexpr uint64_t kLeasesAnEntry = 1'024;
+
 class Draft {
  public:
-  // Neither is owned. `index` is that of the entry: the sequence number of what it writes.
-  Draft(DB* db, Index index, WriteBatch* batch) : db_(db), index_(index), batch_(batch) {}
+  // None is owned. `index` is that of the entry: the sequence number of what it writes.
+  Draft(DB* db, Index index, const Deadlines* deadlines, WriteBatch* batch)
+      : db_(db), index_(index), deadlines_(deadlines), batch_(batch) {}
 
   // From now on reads see what was written before. Call it before the first write.
   void ReadBack() { reads_back_ = true; }
@@ -46,8 +51,22 @@ class Draft {
   Status Scan(std::string_view start, std::string_view end, bool reverse,
               absl::FunctionRef<bool(const Entry&)> visit);
 
-  // The batch is complete after this.
+  // The batch and the changes of deadlines are complete after this.
   void Finish();
+  // Forgets every change but that of log time.
+  void Discard();
+
+  // Log time, in milliseconds, as this entry has it. It never goes back.
+  uint64_t now() const { return changes_of_time_.log_time.value_or(deadlines_->log_time()); }
+  void MoveTime(uint64_t to) {
+    if (to > deadlines_->log_time()) changes_of_time_.log_time = to;
+  }
+  const Deadlines& deadlines() const { return *deadlines_; }
+  DeadlineChanges& deadline_changes() { return changes_of_time_; }
+
+  // Ids of leases: never given twice, and known without asking anybody.
+  uint64_t NextLeaseId() { return index_.value() * kLeasesAnEntry + leases_granted_++; }
+  uint64_t leases_granted() const { return leases_granted_; }
 
  private:
   using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;
@@ -59,9 +78,12 @@ class Draft {
 
   DB* const db_;
   const Index index_;
+  const Deadlines* const deadlines_;
   WriteBatch* const batch_;
   bool reads_back_ = false;
   Changes changes_;  // When reading back: by key, nothing for a deletion.
+  DeadlineChanges changes_of_time_;
+  uint64_t leases_granted_ = 0;
 };
 
 }  // namespace sisyphus::kv

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "kv/command.h"
 #include "kv/draft.h"
 #include "kv/value.h"
 
@@ -14,9 +15,13 @@ namespace sisyphus::kv {
 
 StatusOr<std::optional<VersionedValue>> FindKey(Draft* draft, std::string_view key);
 
-// Puts `value` in the place of `now`, what FindKey answered. Answers the new version's number.
-uint64_t PutKey(Draft* draft, std::string_view key, std::string_view value,
-                const std::optional<VersionedValue>& now);
+// Puts `value` in the place of `now`, what FindKey answered; what lease the key had, it has no
+// more. Requires a draft that reads back if there is a lease before or after. A refusal: the draft
+// is to be thrown away.
+StatusOr<Refusal> PutKey(Draft* draft, std::string_view key, std::string_view value,
+                         const LeaseChoice& lease, const std::optional<VersionedValue>& now);
+
+Status DeleteKey(Draft* draft, std::string_view key, const VersionedValue& now);
 
 // Deletes the keys in [start, end), an empty `end` being none, and answers their number; one above
 // `limit` when there are more: then the draft is to be thrown away.

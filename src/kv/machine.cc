@@ -4,8 +4,7 @@
 #include <utility>
 
 #include "kv/draft.h"
-#include "kv/keys.h"
-#include "kv/txn.h"
+#include "kv/execute.h"
 
 namespace sisyphus::kv {
 
@@ -17,37 +16,6 @@ constexpr uint64_t kReviewEvery = 256;
 // Level 0 tables from which on writers are slowed down, and the number that counts as pressure 1.
 constexpr double kCalmLevel0 = 12;
 constexpr double kPressedLevel0 = 12;
-
-// Decides a command on single keys or a range; answers its result.
-StatusOr<std::string> ApplyCommand(std::string_view bytes, Draft* draft) {
-  SIS_ASSIGN_OR_RETURN(const Command command, DecodeCommand(bytes));
-  if (command.kind == Command::Kind::kDeleteRange) {
-    SIS_ASSIGN_OR_RETURN(const uint64_t deleted,
-                         DeleteKeys(draft, command.key, command.end, kMaxKeysTouched));
-    return deleted > kMaxKeysTouched ? EncodeRefusal(Refusal::kTooManyKeys)
-                                     : EncodeRangeResult(deleted);
-  }
-  SIS_ASSIGN_OR_RETURN(std::optional<VersionedValue> now, FindKey(draft, command.key));
-  CommandResult result;
-  const Index current = now ? now->mod_revision : Index(0);
-  const bool refused =
-      (command.condition.if_absent && now) ||
-      (command.condition.if_revision && (!now || *command.condition.if_revision != current));
-  if (refused) {
-    result.current_revision = current;
-    return EncodeResult(result);
-  }
-  result.done = true;
-  result.existed = now.has_value();
-  if (command.kind == Command::Kind::kPut) {
-    result.create_revision = now ? now->create_revision : draft->index();
-    result.version = PutKey(draft, command.key, command.value, now);
-  } else if (now) {
-    SIS_RETURN_IF_ERROR(draft->Delete(TreeKey(command.key)));
-  }
-  if (command.want_previous) result.previous = std::move(now);
-  return EncodeResult(result);
-}
 
 StatusOr<std::optional<VersionedValue>> Find(DB& db, const std::string& tree_key,
                                              uint64_t sequence) {
@@ -73,7 +41,10 @@ StatusOr<std::unique_ptr<Machine>> Machine::Open(MachineOptions options) {
 StatusOr<std::unique_ptr<DB>> Machine::OpenTree() {
   Options engine = options_.engine;
   engine.listener = this;
-  return DB::Open(engine, options_.directory);
+  SIS_ASSIGN_OR_RETURN(std::unique_ptr<DB> db, DB::Open(engine, options_.directory));
+  SIS_RETURN_IF_ERROR(deadlines_.Load(db.get()));
+  applied_term_.store(db->last_written().term);
+  return db;
 }
 
 // The tree's background work calls back: it ends before anything else does.
@@ -88,12 +59,20 @@ LogPosition Machine::durable() const {
 
 Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::string>* results) {
   const std::shared_ptr<DB> tree = db();
+  bool wake = false;  // The timekeeper.
   for (const node::Command& entry : commands) {
-    SIS_ASSIGN_OR_RETURN(std::string answer, Execute(*tree, entry));
+    DeadlineChanges changes;
+    SIS_ASSIGN_OR_RETURN(std::string answer, Decide(*tree, entry, &changes));
     SIS_RETURN_IF_ERROR(
         tree->Write(batch_, {entry.position.index.value(), entry.position.term.value()}));
     results->push_back(std::move(answer));
+    if (!changes.empty() && deadlines_.Commit(changes)) wake = true;
+    if (entry.position.term != applied_term()) {
+      applied_term_.store(entry.position.term.value());
+      wake = true;
+    }
   }
+  if (wake) CallOnTime();
   applied_since_review_ += commands.size();
   if (applied_since_review_ >= kReviewEvery) {
     applied_since_review_ = 0;
@@ -102,20 +81,63 @@ Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::
   return OkStatus();
 }
 
-StatusOr<std::string> Machine::Execute(DB& db, const node::Command& entry) {
+StatusOr<std::string> Machine::Decide(DB& db, const node::Command& entry,
+                                      DeadlineChanges* changes) {
   batch_.Clear();
   if (entry.bytes.empty()) return std::string();
-  Draft draft(&db, entry.position.index, &batch_);
-  StatusOr<std::string> result = static_cast<uint8_t>(entry.bytes.front()) == kTxnCommand
-                                     ? ApplyTxn(entry.bytes, &draft)
-                                     : ApplyCommand(entry.bytes, &draft);
+  Draft draft(&db, entry.position.index, &deadlines_, &batch_);
+  StatusOr<std::string> result = Execute(entry.bytes, entry.position.term, &draft);
   if (!result.ok()) return WithContext(result.status(), "entry " + ToString(entry.position.index));
-  if (RefusalIn(*result) == Refusal::kNone) {
-    draft.Finish();
-  } else {
-    batch_.Clear();
-  }
+  *changes = std::move(draft.deadline_changes());
   return result;
+}
+
+std::shared_ptr<const std::string> Machine::Stamp(std::shared_ptr<const std::string> command,
+                                                  Term term) {
+  if (!IsTimed(*command)) return command;
+  const uint64_t time = log_clock_.Time(term, executor()->clock().Now());
+  return std::make_shared<const std::string>(WithTime(*command, time));
+}
+
+void Machine::SetTimeCallback(std::function<void()> on_time) {
+  MutexLock lock(mu_);
+  on_time_ = std::move(on_time);
+}
+
+void Machine::CallOnTime() {
+  std::function<void()> on_time;
+  {
+    MutexLock lock(mu_);
+    on_time = on_time_;
+  }
+  if (on_time) on_time();
+}
+
+uint64_t Machine::LogTimeNow() {
+  return std::max(deadlines_.log_time(),
+                  log_clock_.Time(applied_term(), executor()->clock().Now()));
+}
+
+StatusOr<std::optional<Lease>> Machine::FindLease(uint64_t id) {
+  const std::string key = LeaseKey(id);
+  ReadResult found;
+  SIS_ASSIGN_OR_RETURN(const bool exists, db()->Get({}, key, &found));
+  if (!exists) return std::optional<Lease>();
+  SIS_ASSIGN_OR_RETURN(const Lease lease, DecodeLease(key, found.value));
+  return std::optional<Lease>(lease);
+}
+
+StatusOr<std::vector<Lease>> Machine::ListLeases(uint64_t after, size_t limit) {
+  std::vector<Lease> leases;
+  const std::shared_ptr<DB> tree = db();
+  const std::unique_ptr<Iterator> it = tree->NewIterator({});
+  for (it->Seek(LeaseKey(after + 1));
+       it->Valid() && it->key().starts_with(kLeasePrefix) && leases.size() < limit; it->Next()) {
+    SIS_ASSIGN_OR_RETURN(const Lease lease, DecodeLease(it->key(), it->value()));
+    leases.push_back(lease);
+  }
+  SIS_RETURN_IF_ERROR(it->status());
+  return leases;
 }
 
 StatusOr<Machine::ReadOutcome> Machine::Read(std::string_view key) {
@@ -138,8 +160,11 @@ Status Machine::Install(const std::function<Status()>& swap) {
   db()->StopBackgroundWork();
   SIS_RETURN_IF_ERROR(swap());
   SIS_ASSIGN_OR_RETURN(std::shared_ptr<DB> fresh, OpenTree());
-  MutexLock lock(mu_);
-  db_.swap(fresh);
+  {
+    MutexLock lock(mu_);
+    db_.swap(fresh);
+  }
+  CallOnTime();
   return OkStatus();
 }
 

@@ -21,6 +21,9 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "kv/command.h"
+#include "kv/deadlines.h"
+#include "kv/lease.h"
+#include "kv/log_time.h"
 #include "kv/value.h"
 #include "node/state_machine.h"
 #include "sisyphus/db.h"
@@ -50,6 +53,21 @@ class Machine final : public node::StateMachine, private EventListener {
   // The last applied index.
   Index revision() const { return Index(db()->last_written().sequence); }
 
+  // Leases as the newest state has them. ListLeases: those with ids above `after`, ascending. They
+  // may read tables from disk.
+  StatusOr<std::optional<Lease>> FindLease(uint64_t id);
+  StatusOr<std::vector<Lease>> ListLeases(uint64_t after, size_t limit);
+
+  // Time (log_time.h). `on_time` is called on the apply actor when the earliest deadline is another
+  // one, or an entry of a new term has been applied.
+  const Deadlines& deadlines() const { return deadlines_; }
+  LogClock& log_clock() { return log_clock_; }
+  Term applied_term() const { return Term(applied_term_.load()); }
+  void SetTimeCallback(std::function<void()> on_time);
+  // As exactly as this node knows it: exact on the leader, up to some seconds behind elsewhere.
+  uint64_t LogTimeNow();
+  Executor* executor() const { return options_.engine.executor; }
+
   // The tree as it is now; another one takes its place when a snapshot is installed.
   std::shared_ptr<DB> db() const {
     MutexLock lock(mu_);
@@ -60,6 +78,8 @@ class Machine final : public node::StateMachine, private EventListener {
   // node::StateMachine.
   LogPosition durable() const override;
   Status Apply(std::span<const node::Command> commands, std::vector<std::string>* results) override;
+  std::shared_ptr<const std::string> Stamp(std::shared_ptr<const std::string> command,
+                                           Term term) override;
   StatusOr<LogPosition> Checkpoint(const std::string& directory) override;
   Status Install(const std::function<Status()>& swap) override;
   bool ReadyToApply() const override { return !db()->WriteStalled(); }
@@ -71,7 +91,8 @@ class Machine final : public node::StateMachine, private EventListener {
 
   StatusOr<std::unique_ptr<DB>> OpenTree();
   // Answers what the client is told; the changes are in batch_.
-  StatusOr<std::string> Execute(DB& db, const node::Command& entry);
+  StatusOr<std::string> Decide(DB& db, const node::Command& entry, DeadlineChanges* changes);
+  void CallOnTime();
   void ReviewPressure();
 
   // EventListener.
@@ -86,11 +107,15 @@ class Machine final : public node::StateMachine, private EventListener {
   WriteBatch batch_;  // Reused.
 
   std::atomic<double> pressure_{0};
+  std::atomic<uint64_t> applied_term_{0};
+  Deadlines deadlines_;
+  LogClock log_clock_;
 
   mutable Mutex mu_;
   std::shared_ptr<DB> db_
       SIS_GUARDED_BY(mu_);  // Another one after Install; readers keep theirs alive.
   std::function<void()> on_ready_ SIS_GUARDED_BY(mu_);
+  std::function<void()> on_time_ SIS_GUARDED_BY(mu_);
 };
 
 }  // namespace sisyphus::kv

@@ -1,5 +1,6 @@
 #include "kv/store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "kv/command.h"
@@ -32,10 +33,16 @@ DeleteResult ToDeleteResult(CommandResult result, Index revision) {
 }
 
 DeleteRangeResult ToDeleteRangeResult(const CommandResult& result, Index revision) {
-  return {revision, result.deleted};
+  return {.revision = revision, .deleted = result.deleted};
 }
 
-TxnOutcome ToTxnOutcome(TxnResult result, Index revision) { return {revision, std::move(result)}; }
+TxnOutcome ToTxnOutcome(TxnResult result, Index revision) {
+  return {.revision = revision, .result = std::move(result)};
+}
+
+LeaseOutcome ToLeaseOutcome(LeaseResult result, Index revision) {
+  return {.revision = revision, .result = std::move(result)};
+}
 
 // Turns what the node answers into what the client asked for.
 template <typename Result, typename Decode, typename Convert>
@@ -43,10 +50,26 @@ node::Node::ProposeCallback Then(absl::AnyInvocable<void(StatusOr<Result>)> done
                                  Convert convert) {
   return [done = std::move(done), decode, convert](StatusOr<node::ProposalResult> outcome) mutable {
     if (!outcome.ok()) return done(outcome.status());
-    auto result = decode(outcome->result);
-    if (!result.ok()) return done(result.status());
-    done(convert(*std::move(result), outcome->position.index));
+    const Replay replay = ReplayIn(outcome->result);
+    if (const Refusal refusal = RefusalIn(replay.result); refusal != Refusal::kNone)
+      return done(RefusalStatus(refusal));
+    auto decoded = decode(replay.result);
+    if (!decoded.ok()) return done(decoded.status());
+    Result result =
+        convert(*std::move(decoded), replay.replayed ? replay.index : outcome->position.index);
+    result.replayed = replay.replayed;
+    done(std::move(result));
   };
+}
+
+enum class Needs : uint8_t { kNothing, kTime };
+
+// The command as it is proposed. The time is outermost: it is the leader's to fill in, and no part
+// of what a client repeats.
+std::string Wrapped(std::string command, const Retry& retry, Needs needs) {
+  if (retry) command = EncodeInSession(*retry, command);
+  if (needs == Needs::kTime) command = EncodeTimed(command);
+  return command;
 }
 
 Status CheckTxn(const Txn& txn) {
@@ -80,7 +103,9 @@ void Store::Put(PutRequest request, MonotonicTime deadline,
   command.want_previous = request.want_previous;
   command.key = request.key;
   command.value = request.value;
-  node_->Propose(EncodeCommand(command), deadline,
+  command.lease = request.lease;
+  const Needs needs = request.lease.ttl_ms != 0 ? Needs::kTime : Needs::kNothing;
+  node_->Propose(Wrapped(EncodeCommand(command), request.retry, needs), deadline,
                  Then<PutResult>(std::move(done), DecodeResult, ToPutResult));
 }
 
@@ -95,7 +120,7 @@ void Store::Delete(DeleteRequest request, MonotonicTime deadline,
   command.condition = request.condition;
   command.want_previous = request.want_previous;
   command.key = request.key;
-  node_->Propose(EncodeCommand(command), deadline,
+  node_->Propose(Wrapped(EncodeCommand(command), request.retry, Needs::kNothing), deadline,
                  Then<DeleteResult>(std::move(done), DecodeResult, ToDeleteResult));
 }
 
@@ -105,15 +130,42 @@ void Store::DeleteRange(DeleteRangeRequest request, MonotonicTime deadline,
   command.kind = Command::Kind::kDeleteRange;
   command.key = request.start;
   command.end = request.end;
-  node_->Propose(EncodeCommand(command), deadline,
+  node_->Propose(Wrapped(EncodeCommand(command), request.retry, Needs::kNothing), deadline,
                  Then<DeleteRangeResult>(std::move(done), DecodeResult, ToDeleteRangeResult));
 }
 
-void Store::Transact(const Txn& txn, MonotonicTime deadline,
+void Store::Transact(const Txn& txn, const Retry& retry, MonotonicTime deadline,
                      absl::AnyInvocable<void(StatusOr<TxnOutcome>)> done) {
   if (Status status = CheckTxn(txn); !status.ok()) return done(std::move(status));
-  node_->Propose(EncodeTxn(txn), deadline,
+  const auto lasts = [](const TxnOperation& operation) { return operation.lease.ttl_ms != 0; };
+  const bool timed = std::any_of(txn.then.begin(), txn.then.end(), lasts) ||
+                     std::any_of(txn.otherwise.begin(), txn.otherwise.end(), lasts);
+  node_->Propose(Wrapped(EncodeTxn(txn), retry, timed ? Needs::kTime : Needs::kNothing), deadline,
                  Then<TxnOutcome>(std::move(done), DecodeTxnResult, ToTxnOutcome));
+}
+
+void Store::GrantLease(uint64_t ttl_ms, const Retry& retry, MonotonicTime deadline,
+                       LeaseCallback done) {
+  if (ttl_ms < kMinTtlMs || ttl_ms > kMaxTtlMs)
+    return done(MakeStatus(StatusCode::kInvalidArgument, "a TTL is from a second to ten years"));
+  node_->Propose(Wrapped(EncodeLeaseGrant(ttl_ms), retry, Needs::kTime), deadline,
+                 Then<LeaseOutcome>(std::move(done), DecodeLeaseResult, ToLeaseOutcome));
+}
+
+void Store::KeepLeasesAlive(const std::vector<uint64_t>& ids, const Retry& retry,
+                            MonotonicTime deadline, LeaseCallback done) {
+  if (ids.empty() || ids.size() > kMaxLeaseIds) {
+    return done(MakeStatus(StatusCode::kInvalidArgument,
+                           "from 1 to " + std::to_string(kMaxLeaseIds) + " leases at once"));
+  }
+  node_->Propose(Wrapped(EncodeLeaseKeepAlive(ids), retry, Needs::kTime), deadline,
+                 Then<LeaseOutcome>(std::move(done), DecodeLeaseResult, ToLeaseOutcome));
+}
+
+void Store::RevokeLease(uint64_t id, const Retry& retry, MonotonicTime deadline,
+                        LeaseCallback done) {
+  node_->Propose(Wrapped(EncodeLeaseRevoke(id), retry, Needs::kNothing), deadline,
+                 Then<LeaseOutcome>(std::move(done), DecodeLeaseResult, ToLeaseOutcome));
 }
 
 void Store::WaitReadable(Consistency consistency, MonotonicTime deadline,

@@ -13,13 +13,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "kv/command.h"
+#include "kv/lease.h"
 #include "kv/machine.h"
+#include "kv/session.h"
+#include "kv/timekeeper.h"
 #include "kv/txn.h"
 #include "kv/value.h"
 #include "node/node.h"
@@ -32,11 +36,18 @@ enum class Consistency : uint8_t {
   kStale,         // This replica's own state, at once.
 };
 
+// Every write may carry a session's tag: then a repeat is not done again, and answers as the first
+// did (session.h). Its errors beside the node's: kFailedPrecondition, kInvalidArgument and
+// kResourceExhausted, as RefusalStatus has them.
+using Retry = std::optional<SessionTag>;
+
 struct PutRequest {
   std::string key;  // Not empty.
   std::string value;
   Condition condition;
   bool want_previous = false;
+  LeaseChoice lease = {};  // kNotFound: there is no such lease.
+  Retry retry = {};
 };
 struct PutResult {
   bool succeeded = true;  // False: the condition did not hold, nothing changed; `current_revision`
@@ -46,12 +57,14 @@ struct PutResult {
   bool created = false;
   Index current_revision;  // Only when not succeeded; 0: the key does not exist.
   std::optional<VersionedValue> previous;
+  bool replayed = false;  // A repeat: all of this is of the first.
 };
 
 struct DeleteRequest {
   std::string key;
   Condition condition;
   bool want_previous = false;
+  Retry retry = {};
 };
 struct DeleteResult {
   bool succeeded = true;  // As in PutResult.
@@ -59,20 +72,30 @@ struct DeleteResult {
   uint64_t deleted = 0;
   Index current_revision;
   std::optional<VersionedValue> previous;
+  bool replayed = false;
 };
 
 struct DeleteRangeRequest {
   std::string start;  // The keys in [start, end); both empty: all.
   std::string end;    // Empty: to the last key.
+  Retry retry = {};
 };
 struct DeleteRangeResult {
   Index revision;
   uint64_t deleted = 0;
+  bool replayed = false;
 };
 
 struct TxnOutcome {
   Index revision;
   TxnResult result;
+  bool replayed = false;
+};
+
+struct LeaseOutcome {
+  Index revision;
+  LeaseResult result;
+  bool replayed = false;
 };
 
 struct GetRequest {
@@ -87,7 +110,8 @@ struct GetResult {
 class Store {
  public:
   // Neither is owned; both outlive the store.
-  Store(node::Node* node, Machine* machine) : node_(node), machine_(machine) {}
+  Store(node::Node* node, Machine* machine)
+      : node_(node), machine_(machine), timekeeper_(node, machine) {}
 
   // Errors are the node's (see node::Node::Propose).
   void Put(PutRequest request, MonotonicTime deadline,
@@ -98,9 +122,23 @@ class Store {
   // As one change. kInvalidArgument: more than kMaxKeysTouched keys; nothing was deleted.
   void DeleteRange(DeleteRangeRequest request, MonotonicTime deadline,
                    absl::AnyInvocable<void(StatusOr<DeleteRangeResult>)> done);
-  // kInvalidArgument: a limit is passed (txn.h), or a key is empty; nothing was changed.
-  void Transact(const Txn& txn, MonotonicTime deadline,
+  // kInvalidArgument: a limit is passed (txn.h), or a key is empty; kNotFound: there is no such
+  // lease. Nothing was changed.
+  void Transact(const Txn& txn, const Retry& retry, MonotonicTime deadline,
                 absl::AnyInvocable<void(StatusOr<TxnOutcome>)> done);
+
+  // Leases (lease.h). kInvalidArgument: a TTL or a number of ids out of bounds.
+  using LeaseCallback = absl::AnyInvocable<void(StatusOr<LeaseOutcome>)>;
+  void GrantLease(uint64_t ttl_ms, const Retry& retry, MonotonicTime deadline, LeaseCallback done);
+  void KeepLeasesAlive(const std::vector<uint64_t>& ids, const Retry& retry, MonotonicTime deadline,
+                       LeaseCallback done);
+  void RevokeLease(uint64_t id, const Retry& retry, MonotonicTime deadline, LeaseCallback done);
+  // What the local state has: ask WaitReadable first. They may read tables from disk.
+  StatusOr<std::optional<Lease>> FindLease(uint64_t id) { return machine_->FindLease(id); }
+  StatusOr<std::vector<Lease>> ListLeases(uint64_t after, size_t limit) {
+    return machine_->ListLeases(after, limit);
+  }
+  uint64_t LogTimeNow() { return machine_->LogTimeNow(); }
 
   // `done` is called with OK when a read through Read() may be answered: on the node's actors, or
   // inside the call.
@@ -115,6 +153,7 @@ class Store {
  private:
   node::Node* const node_;
   Machine* const machine_;
+  Timekeeper timekeeper_;
 };
 
 }  // namespace sisyphus::kv

@@ -18,6 +18,8 @@ constexpr uint8_t kRange = 1;
 constexpr uint8_t kKeysOnly = 2;
 constexpr uint8_t kCountOnly = 4;
 constexpr uint8_t kReverse = 8;
+constexpr uint8_t kLease = 16;
+constexpr uint8_t kTtl = 32;
 
 uint8_t FlagsOf(const TxnOperation& operation) {
   uint8_t flags = 0;
@@ -25,6 +27,8 @@ uint8_t FlagsOf(const TxnOperation& operation) {
   if (operation.keys_only) flags |= kKeysOnly;
   if (operation.count_only) flags |= kCountOnly;
   if (operation.reverse) flags |= kReverse;
+  if (operation.lease.id != 0) flags |= kLease;
+  if (operation.lease.ttl_ms != 0) flags |= kTtl;
   return flags;
 }
 
@@ -34,6 +38,8 @@ void PutOperation(std::string* out, const TxnOperation& operation) {
   PutByte(out, static_cast<uint8_t>(operation.kind));
   PutByte(out, FlagsOf(operation));
   if (operation.kind == Kind::kGet) PutVarint64(out, operation.limit);
+  if (operation.lease.id != 0) PutVarint64(out, operation.lease.id);
+  if (operation.lease.ttl_ms != 0) PutVarint64(out, operation.lease.ttl_ms);
   PutLengthPrefixed(out, operation.key);
   if (operation.kind == Kind::kPut) PutLengthPrefixed(out, operation.value);
   if (operation.range) PutLengthPrefixed(out, operation.end);
@@ -46,16 +52,17 @@ bool TakeOperation(Decoder* in, TxnOperation* operation) {
   if (kind < static_cast<uint8_t>(Kind::kPut) || kind > static_cast<uint8_t>(Kind::kDelete))
     return false;
   operation->kind = static_cast<Kind>(kind);
-  const uint8_t known = operation->kind == Kind::kPut ? 0
-                        : operation->kind == Kind::kDelete
-                            ? kRange
-                            : kRange | kKeysOnly | kCountOnly | kReverse;
+  uint8_t known = kRange;
+  if (operation->kind == Kind::kPut) known = kLease | kTtl;
+  if (operation->kind == Kind::kGet) known = kRange | kKeysOnly | kCountOnly | kReverse;
   if ((flags & ~known) != 0) return false;
   operation->range = (flags & kRange) != 0;
   operation->keys_only = (flags & kKeysOnly) != 0;
   operation->count_only = (flags & kCountOnly) != 0;
   operation->reverse = (flags & kReverse) != 0;
   if (operation->kind == Kind::kGet) operation->limit = in->Varint64();
+  if ((flags & kLease) != 0) operation->lease.id = in->Varint64();
+  if ((flags & kTtl) != 0) operation->lease.ttl_ms = in->Varint64();
   operation->key = in->LengthPrefixed();
   if (operation->kind == Kind::kPut) operation->value = in->LengthPrefixed();
   if (operation->range) operation->end = in->LengthPrefixed();
@@ -156,8 +163,9 @@ class Applier {
  private:
   Status Put(const TxnOperation& operation) {
     SIS_ASSIGN_OR_RETURN(const auto now, FindKey(draft_, operation.key));
-    const uint64_t version = PutKey(draft_, operation.key, operation.value, now);
-    PutVarint64(&answer_, version);
+    SIS_ASSIGN_OR_RETURN(refusal_,
+                         PutKey(draft_, operation.key, operation.value, operation.lease, now));
+    PutVarint64(&answer_, now ? now->version + 1 : 1);
     PutByte(&answer_, now ? 0 : 1);
     return OkStatus();
   }

@@ -7,11 +7,13 @@
 //   command      4 | format u8 (1) | count varint, comparisons | count varint, operations (then) |
 //                count varint, operations (else)
 //   comparison   target u8 | relation u8 | key bytes | value bytes (of a value), or number varint
-//   operation    1 put     flags u8 (0) | key bytes | value bytes
+//   operation    1 put     flags u8 | lease varint (16) | TTL in ms varint (32) | key bytes |
+//                          value bytes
 //                2 get     flags u8 | limit varint | start bytes | end bytes (a range)
 //                3 delete  flags u8 | start bytes | end bytes (a range)
 //   flags        1 a range [start, end), where an empty end is none; else the one key `start`;
-//                2 no values, 4 the number of keys only, 8 the last key first (get)
+//                2 no values, 4 the number of keys only, 8 the last key first (get);
+//                16 a lease, 32 a TTL (put)
 //
 //   result       4 | succeeded u8 | count varint, one result for each operation done
 //   of a put     1 | version varint | created u8
@@ -28,12 +30,14 @@
 #include <vector>
 
 #include "base/status.h"
+#include "kv/command.h"
 #include "kv/draft.h"
 #include "kv/value.h"
 
 namespace sisyphus::kv {
 
 inline constexpr size_t kMaxTxnOperations = 1'024;  // Comparisons, then and else together.
+static_assert(kMaxTxnOperations <= kLeasesAnEntry, "each put may have a lease of its own");
 inline constexpr uint64_t kDefaultTxnLimit = 1'000;
 
 // A key that does not exist has the number 0 everywhere and no value: of the comparisons of its
@@ -53,6 +57,7 @@ struct TxnOperation {
   Kind kind = Kind::kGet;
   std::string key;                    // Of a range its start, which may be empty.
   std::string value;                  // Put.
+  LeaseChoice lease;                  // Put.
   bool range = false;                 // Get and delete.
   std::string end;                    // Of a range.
   uint64_t limit = kDefaultTxnLimit;  // Get.

@@ -39,6 +39,14 @@ std::string EncodeTreeValue(Index create_revision, uint64_t version, std::string
   return bytes;
 }
 
+StatusOr<uint64_t> LeaseOfTreeValue(std::string_view bytes) {
+  if (!bytes.starts_with(kLeased)) return uint64_t{0};
+  Decoder in(bytes.substr(1));
+  const uint64_t lease = in.Varint64();
+  if (!in.ok()) return MakeStatus(StatusCode::kDataLoss, "malformed value in the tree");
+  return lease;
+}
+
 StatusOr<VersionedValue> DecodeTreeValue(std::string_view bytes, Index mod_revision) {
   Decoder in(bytes);
   VersionedValue value;

@@ -32,6 +32,7 @@ std::string TreeEnd(std::string_view user_end);
 std::string EncodeTreeValue(Index create_revision, uint64_t version, std::string_view user_value,
                             uint64_t lease = 0);
 // kDataLoss: malformed.
+StatusOr<uint64_t> LeaseOfTreeValue(std::string_view bytes);
 StatusOr<VersionedValue> DecodeTreeValue(std::string_view bytes, Index mod_revision);
 
 }  // namespace sisyphus::kv

@@ -132,9 +132,10 @@ void Node::Impl::ProposeBatch() {
   delay_served_ = false;
   std::vector<raft::Payload> payloads;
   size_t bytes = 0;
-  for (const Proposal& p : open_batch_) {
+  for (Proposal& p : open_batch_) {
     if (!payloads.empty() && bytes + p.command->size() > kMaxBatchBytes) break;
     bytes += p.command->size();
+    p.command = options_.state_machine->Stamp(std::move(p.command), core_->term());
     payloads.push_back(p.command);
   }
   const StatusOr<LogPosition> first = core_->Propose(payloads);

@@ -3,6 +3,7 @@
 #define SISYPHUS_NODE_STATE_MACHINE_H_
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +33,13 @@ class StateMachine {
   // a replica that cannot apply a committed entry stops, it does not skip. Called by the apply
   // actor only.
   virtual Status Apply(std::span<const Command> commands, std::vector<std::string>* results) = 0;
+
+  // On the leader, as it appends `command` in `term`: what goes into the log in its place, of the
+  // same size. Here a leader adds what only it can say, such as a time. Raft actor.
+  virtual std::shared_ptr<const std::string> Stamp(std::shared_ptr<const std::string> command,
+                                                   Term /*term*/) {
+    return command;
+  }
 
   // Makes `directory` (which must not exist) a copy of the state at durable(), synced, and answers
   // that position. Any thread but the apply actor, beside it.

@@ -40,6 +40,10 @@ class SimServer::CheckedMachine final : public node::StateMachine {
     return status;
   }
 
+  std::shared_ptr<const std::string> Stamp(std::shared_ptr<const std::string> command,
+                                           Term term) override {
+    return server_->machine_->Stamp(std::move(command), term);
+  }
   StatusOr<LogPosition> Checkpoint(const std::string& directory) override {
     return server_->machine_->Checkpoint(directory);
   }
