@@ -121,6 +121,19 @@ TEST_F(SessionTest, ASessionEndsWithLogTime) {
   EXPECT_EQ(machine_->deadlines().sessions(), 1u);
 }
 
+TEST_F(SessionTest, NewClientsAreRefusedWhenThereAreTooMany) {
+  for (size_t i = 0; i < kMaxSessions; ++i) Append("c" + std::to_string(i), 1, "k");
+  EXPECT_EQ(RefusalIn(Append("one more", 1, "other")), Refusal::kTooManySessions);
+  EXPECT_EQ(machine_.Get("other"), "-");
+  // Those that there are go on, and room comes with time.
+  EXPECT_FALSE(ReplayIn(Append("c7", 2, "k")).replayed);
+  EXPECT_EQ(Version("k"), kMaxSessions + 1);
+  machine_.Apply(EncodeTimePassed({machine_.term(), kSessionTtlMs}));
+  EXPECT_LT(machine_->deadlines().sessions(), kMaxSessions);
+  EXPECT_EQ(RefusalIn(Append("one more", 1, "other")), Refusal::kNone);
+  EXPECT_EQ(Version("other"), 1u);
+}
+
 TEST_F(SessionTest, MalformedCommandsStopTheReplica) {
   const std::string good = EncodeInSession({"c", 1}, PutCommand("k", "v"));
   for (const std::string& bad :
