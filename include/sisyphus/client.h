@@ -46,7 +46,9 @@ enum class ReadConsistency {
 
 struct GetResult {
   std::string value;
-  uint64_t revision = 0;  // Of the change that wrote the value.
+  uint64_t revision = 0;         // Of the change that wrote the value.
+  uint64_t create_revision = 0;  // Of the change that created the key.
+  uint64_t version = 0;          // Writes of the key since then, from 1. 0: not told.
 };
 
 // At most one of the two.

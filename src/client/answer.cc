@@ -21,6 +21,12 @@ std::optional<uint64_t> Number(const json& object, const char* name) {
   return field->get<uint64_t>();
 }
 
+bool ParseNumber(std::string_view text, uint64_t* number) {
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, *number);
+  return error == std::errc() && rest == end;
+}
+
 std::string Text(const json& object, const char* name) {
   const auto field = object.find(name);
   return field != object.end() && field->is_string() ? field->get<std::string>() : "";
@@ -128,9 +134,11 @@ StatusOr<GetResult> ParseGet(HttpResponse response) {
   if (etag.size() < 3 || etag.front() != '"' || etag.back() != '"') {
     return Foreign(response, "no ETag");
   }
-  const char* end = etag.data() + etag.size() - 1;
-  const auto [rest, error] = std::from_chars(etag.data() + 1, end, result.revision);
-  if (error != std::errc() || rest != end) return Foreign(response, "ETag " + etag);
+  if (!ParseNumber(std::string_view(etag).substr(1, etag.size() - 2), &result.revision)) {
+    return Foreign(response, "ETag " + etag);
+  }
+  ParseNumber(response.create_revision, &result.create_revision);
+  ParseNumber(response.version, &result.version);
   result.value = std::move(response.body);
   return result;
 }

@@ -130,6 +130,8 @@ HttpResponse Connection::Send(const HttpRequest& request, MonotonicTime connect_
   answer.body = std::move(http_response.body);
   answer.etag = http_response.get_header_value("ETag");
   answer.location = http_response.get_header_value("Location");
+  answer.create_revision = http_response.get_header_value("X-Sisyphus-Create-Revision");
+  answer.version = http_response.get_header_value("X-Sisyphus-Version");
   return answer;
 }
 

@@ -34,6 +34,8 @@ struct HttpResponse {
   std::string body;
   std::string etag;
   std::string location;
+  std::string create_revision;  // X-Sisyphus-Create-Revision
+  std::string version;          // X-Sisyphus-Version
 };
 
 class Connection {

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -35,7 +36,10 @@ std::vector<std::string> Environment(const std::vector<std::pair<std::string, st
   for (char** variable = environ; *variable != nullptr; ++variable) {
     // What configures our programs comes from the test alone.
     const std::string_view text(*variable);
-    if (!text.starts_with("SISYPHUS_") && !text.starts_with("SICLI_")) {
+    const bool replaced = std::any_of(more.begin(), more.end(), [&](const auto& given) {
+      return text.starts_with(given.first + "=");
+    });
+    if (!replaced && !text.starts_with("SISYPHUS_") && !text.starts_with("SICLI_")) {
       variables.emplace_back(text);
     }
   }

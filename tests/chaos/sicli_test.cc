@@ -14,12 +14,16 @@ constexpr int kOk = 0;
 constexpr int kOther = 1;
 constexpr int kUsage = 2;
 constexpr int kNotFound = 3;
+constexpr int kCompareFailed = 4;
 constexpr int kUnavailable = 5;
 constexpr int kOutcomeUnknown = 6;
+constexpr int kRefused = 7;
 
 CommandResult Sicli(std::vector<std::string> arguments, const std::string& input = "",
-                    const std::vector<std::pair<std::string, std::string>>& environment = {}) {
+                    std::vector<std::pair<std::string, std::string>> environment = {}) {
   arguments.insert(arguments.begin(), SICLI_PATH);
+  // Nobody's own settings.
+  if (environment.empty()) environment = {{"HOME", "/nonexistent"}, {"XDG_CONFIG_HOME", ""}};
   return Run(arguments, input, environment);
 }
 
@@ -79,13 +83,113 @@ TEST_F(SicliTest, KeysAndValuesAreBytes) {
   EXPECT_EQ(At(1, {"get", "empty-argument"}).exit_code, kOk);
 }
 
+TEST_F(SicliTest, Conditions) {
+  StartNodes(1);
+  ASSERT_EQ(At(1, {"put", "--if-absent", "k", "one"}).exit_code, kOk);
+  ExpectError(At(1, {"put", "--if-absent", "k", "two"}), kCompareFailed);
+  const std::string detail = At(1, {"get", "--detail", "k"}).out;
+  ASSERT_THAT(detail, StartsWith("revision         "));
+  const std::string revision = std::to_string(std::stoull(detail.substr(17)));
+  EXPECT_THAT(detail, HasSubstr("create revision  " + revision + "\nversion          1\n"));
+  EXPECT_THAT(detail, HasSubstr("size             3\n"));
+  ASSERT_EQ(At(1, {"put", "--if-revision", revision, "k", "three"}).exit_code, kOk);
+  ExpectError(At(1, {"put", "--if-revision", revision, "k", "four"}), kCompareFailed);
+  ExpectError(At(1, {"delete", "--if-revision", revision, "k"}), kCompareFailed);
+  EXPECT_EQ(At(1, {"get", "k"}).out, "three");
+  EXPECT_THAT(At(1, {"get", "--detail", "k"}).out, HasSubstr("version          2\n"));
+  for (const char* consistency : {"linearizable", "lease", "stale"}) {
+    EXPECT_EQ(At(1, {"get", "--consistency", consistency, "k"}).out, "three") << consistency;
+  }
+}
+
+TEST_F(SicliTest, ValuesFromFiles) {
+  StartNodes(1);
+  const ScratchDirectory directory;
+  const std::string value("bytes\0and\nmore", 14);
+  WriteFile(directory.path() + "/value", value);
+  ASSERT_EQ(At(1, {"put", "k", "@" + directory.path() + "/value"}).exit_code, kOk);
+  EXPECT_EQ(At(1, {"get", "k"}).out, value);
+  ASSERT_EQ(At(1, {"put", "k", "@@me"}).exit_code, kOk);
+  EXPECT_EQ(At(1, {"get", "k"}).out, "@me");
+}
+
+// No server is needed: what would be asked, and why.
+class SicliConfigTest : public testing::Test {
+ protected:
+  CommandResult In(std::vector<std::string> arguments,
+                   std::vector<std::pair<std::string, std::string>> more = {}) {
+    more.insert(more.begin(), {{"HOME", home_.path()}, {"XDG_CONFIG_HOME", ""}});
+    return Sicli(std::move(arguments), "", more);
+  }
+  std::string Addr(const std::vector<std::string>& flags = {},
+                   const std::vector<std::pair<std::string, std::string>>& more = {}) {
+    std::vector<std::string> arguments = {"config", "show", "--origin"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const CommandResult shown = In(arguments, more);
+    EXPECT_EQ(shown.exit_code, kOk) << shown.err;
+    return shown.out.substr(0, shown.out.find('\n'));
+  }
+  const ScratchDirectory home_;
+};
+
+TEST_F(SicliConfigTest, FlagOverEnvironmentOverContextOverDefault) {
+  EXPECT_EQ(Addr(), "addr     http://127.0.0.1:8001  default");
+  ASSERT_EQ(In({"config", "set", "addr", "127.0.0.1:1,127.0.0.1:2"}).exit_code, kOk);
+  const std::string file = home_.path() + "/.config/sicli/config.json";
+  EXPECT_EQ(Addr(), "addr     127.0.0.1:1,127.0.0.1:2  context default (" + file + ")");
+  const std::vector<std::pair<std::string, std::string>> environment = {
+      {"SICLI_ADDR", "127.0.0.1:3"}};
+  EXPECT_EQ(Addr({}, environment), "addr     127.0.0.1:3  environment SICLI_ADDR");
+  EXPECT_EQ(Addr({"--server-url", "127.0.0.1:4"}, environment),
+            "addr     127.0.0.1:4  flag --addr");
+}
+
+TEST_F(SicliConfigTest, Contexts) {
+  ASSERT_EQ(In({"config", "set", "timeout", "3s", "--context", "prod"}).exit_code, kOk);
+  ASSERT_EQ(In({"config", "set", "addr", "127.0.0.1:5", "--context", "test"}).exit_code, kOk);
+  EXPECT_THAT(In({"config", "show"}).out, HasSubstr("context  prod (current)\ncontext  test\n"));
+  EXPECT_THAT(In({"config", "show", "--context", "test"}).out,
+              StartsWith("addr     127.0.0.1:5\n"));
+  EXPECT_THAT(In({"config", "show"}, {{"SICLI_CONTEXT", "test"}}).out,
+              StartsWith("addr     127.0.0.1:5\n"));
+  ASSERT_EQ(In({"config", "use-context", "test"}).exit_code, kOk);
+  EXPECT_THAT(In({"config", "show"}).out, StartsWith("addr     127.0.0.1:5\n"));
+  ASSERT_EQ(In({"config", "unset", "addr"}).exit_code, kOk);
+  EXPECT_THAT(In({"config", "show"}).out, StartsWith("addr     http://127.0.0.1:8001\n"));
+  ExpectError(In({"config", "unset", "addr"}), kNotFound);
+  ExpectError(In({"config", "use-context", "none"}), kNotFound);
+}
+
+TEST_F(SicliConfigTest, ReadsTheOlderFileUntilThereIsANewOne) {
+  const std::string older = home_.path() + "/.sicli-config.json";
+  WriteFile(older, R"({"server_url": "http://127.0.0.1:9", "timeout": 2})");
+  EXPECT_EQ(Addr(), "addr     http://127.0.0.1:9  context default (" + older + ")");
+  ASSERT_EQ(In({"config", "set", "timeout", "4s"}).exit_code, kOk);
+  EXPECT_THAT(Addr(),
+              HasSubstr("http://127.0.0.1:9  context default (" + home_.path() + "/.config"));
+}
+
+TEST_F(SicliConfigTest, ABrokenFileIsNamed) {
+  ASSERT_EQ(In({"config", "set", "timeout", "4s"}).exit_code, kOk);
+  const std::string file = home_.path() + "/.config/sicli/config.json";
+  for (const char* content :
+       {"", "junk", "[]", R"({"contexts": 1})", R"({"contexts": {"a": 1}})", R"({"current": 1})",
+        R"({"contexts": {"a": {"timeout": 1}}})", R"({"contexts": {"a": {"timeout": "soon"}}})",
+        R"({"contexts": {"a": {"colour": "red"}}})"}) {
+    WriteFile(file, content);
+    const CommandResult result = In({"get", "k"});
+    ExpectError(result, kUsage);
+    EXPECT_THAT(result.err, HasSubstr(file)) << content;
+  }
+}
+
 TEST_F(SicliTest, LargeValuesAndTheLimit) {
   StartNodes(1);
   const std::string large(16 << 20, 'x');
   EXPECT_EQ(At(1, {"put", "large", "-"}, large).exit_code, kOk);
   EXPECT_TRUE(At(1, {"get", "large"}).out == large);
   const CommandResult refused = At(1, {"put", "larger", "-"}, large + "x");
-  ExpectError(refused, kOther);
+  ExpectError(refused, kRefused);
   ExpectError(At(1, {"get", "larger"}), kNotFound);
 }
 
@@ -102,6 +206,15 @@ TEST_F(SicliTest, Usage) {
                                              {"--timeout", "-1", "get", "key"},
                                              {"--addr", "nonsense", "get", "key"},
                                              {"--addr", "https://127.0.0.1:1", "get", "key"},
+                                             {"get", "--consistency", "some", "key"},
+                                             {"put", "--if-revision", "-1", "key", "value"},
+                                             {"put", "--if-absent", "--if-revision", "1", "k", "v"},
+                                             {"put", "key", "@/no/such/file"},
+                                             {"config"},
+                                             {"config", "set", "colour", "red"},
+                                             {"config", "set", "timeout", "soon"},
+                                             {"config", "set", "addr", "https://h:1"},
+                                             {"--context", "none", "get", "key"},
                                              {"get", ""}}) {
     ExpectError(Sicli(arguments), kUsage);
   }
@@ -130,7 +243,7 @@ TEST_F(SicliTest, AddressesAreTriedInTurnAndComeFromTheEnvironment) {
       Sicli({"put", "k", "v", "--addr", nobody.address(), "--addr", good, "--timeout", "20s"});
   EXPECT_EQ(put.exit_code, kOk) << put.err;
   const CommandResult get =
-      Sicli({"get", "k"}, "", {{"SICLI_ADDR", nobody.address() + "," + good}});
+      Sicli({"get", "k"}, "", {{"HOME", "/"}, {"SICLI_ADDR", nobody.address() + "," + good}});
   EXPECT_EQ(get.out, "v") << get.err;
 }
 

@@ -1,12 +1,12 @@
 // sicli: SisyphusDB from the command line. Data goes to standard output, errors to standard error.
 //
-// Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 5 unavailable (nothing was changed), 6 the
-// outcome of a write is unknown, 8 not allowed now (a change of the cluster).
+// Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 4 a comparison did not hold, 5 unavailable
+// (nothing was changed), 6 the outcome of a write is unknown, 7 refused (too large or out of
+// space), 8 not allowed now (a change of the cluster).
 
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <cstdio>
 #include <utility>
 
@@ -20,11 +20,13 @@ constexpr int kOk = 0;
 constexpr int kOther = 1;
 constexpr int kUsage = 2;
 constexpr int kNotFound = 3;
+constexpr int kCompareFailed = 4;
 constexpr int kUnavailable = 5;
 constexpr int kOutcomeUnknown = 6;
+constexpr int kRefused = 7;
 constexpr int kNotAllowed = 8;
 
-int ExitCodeOf(const absl::Status& status) {
+int ExitCodeOf(const absl::Status& status, bool compares) {
   switch (status.code()) {
     case StatusCode::kOk:
       return kOk;
@@ -36,8 +38,10 @@ int ExitCodeOf(const absl::Status& status) {
       return kUnavailable;
     case StatusCode::kDeadlineExceeded:
       return kOutcomeUnknown;
+    case StatusCode::kResourceExhausted:
+      return kRefused;
     case StatusCode::kFailedPrecondition:
-      return kNotAllowed;
+      return compares ? kCompareFailed : kNotAllowed;
     default:
       return kOther;
   }
@@ -47,44 +51,71 @@ void PrintError(std::string_view message) {
   std::fprintf(stderr, "sicli: %.*s\n", static_cast<int>(message.size()), message.data());
 }
 
-// "2", "2s", "2.5s" or "500ms". Empty when it is none of these, or not above zero.
-std::optional<std::chrono::milliseconds> ParseTimeout(std::string_view text) {
-  double scale_ms = 1000;
-  if (text.ends_with("ms")) {
-    scale_ms = 1;
-    text.remove_suffix(2);
-  } else if (text.ends_with('s')) {
-    text.remove_suffix(1);
+// What the command line says of the settings, by their names.
+struct GlobalFlags {
+  std::vector<std::string> addresses;
+  std::string timeout;
+  std::string context;
+
+  void AddTo(CLI::App& app) {
+    app.add_option("--addr,--server-url", addresses,
+                   "address of a node, repeatable: the next one is asked when one does not answer "
+                   "(default http://127.0.0.1:8001; environment: SICLI_ADDR)")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    app.add_option("--timeout", timeout,
+                   "for the whole command, e.g. 2s or 500ms (default 10s; environment: "
+                   "SICLI_TIMEOUT)");
+    app.add_option("--context", context,
+                   "the set of settings to use, see sicli config (environment: SICLI_CONTEXT)");
   }
-  double number = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  const double ms = number * scale_ms;
-  if (!(ms >= 1) || ms > 86'400'000) return std::nullopt;
-  return std::chrono::milliseconds(static_cast<int64_t>(ms));
+
+  SettingValues Given(const CLI::App& app) const {
+    SettingValues given;
+    if (app.count("--addr") > 0) {
+      for (const std::string& address : addresses) {
+        std::string& all = given["addr"];
+        all += (all.empty() ? "" : ",") + address;
+      }
+    }
+    if (app.count("--timeout") > 0) given["timeout"] = timeout;
+    if (app.count("--context") > 0) given["context"] = context;
+    return given;
+  }
+};
+
+// Fills in where the cluster is and how long to wait.
+Status Resolve(Context* context) {
+  SIS_ASSIGN_OR_RETURN(const ContextFile file, ContextFile::Load());
+  SIS_ASSIGN_OR_RETURN(const std::vector<Setting> settings, ResolveSettings(context->flags, file));
+  for (const Setting& setting : settings) {
+    const Status status = CheckSetting(setting.name, setting.value);
+    if (!status.ok()) {
+      return MakeStatus(StatusCode::kInvalidArgument,
+                        setting.origin + ": " + std::string(MessageOf(status)));
+    }
+    if (setting.name == "addr") context->addresses = SplitAddresses(setting.value);
+    if (setting.name == "timeout") context->timeout = *ParseTimeout(setting.value);
+  }
+  return OkStatus();
 }
 
 int Main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);  // A closed pipe is an error of write(), and an exit code.
   Invocation invocation;
-  std::string timeout = "10s";
+  GlobalFlags flags;
   CLI::App app("sicli: talks to a SisyphusDB cluster", "sicli");
   app.require_subcommand(1);
-  app.add_option("--addr", invocation.context.addresses,
-                 "address of a node, repeatable: the next one is asked when one does not answer")
-      ->envname("SICLI_ADDR")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->capture_default_str();
-  app.add_option("--timeout", timeout, "for the whole command, e.g. 2s or 500ms")
-      ->capture_default_str();
+  flags.AddTo(app);
   app.footer(
-      "Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 5 unavailable (nothing was changed),\n"
-      "6 the outcome of a write is unknown (read, and decide whether to write again),\n"
-      "8 not allowed now (a change of the cluster).");
+      "Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 4 a comparison did not hold,\n"
+      "5 unavailable (nothing was changed), 6 the outcome of a write is unknown (read, and decide\n"
+      "whether to write again), 7 refused (too large or out of space), 8 not allowed now (a "
+      "change\n"
+      "of the cluster).");
   AddKeyCommands(app, invocation);
   AddClusterCommands(app, invocation);
+  AddConfigCommands(app, invocation);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -92,15 +123,12 @@ int Main(int argc, char** argv) {
     PrintError(std::string(error.what()) + " (see sicli --help)");
     return kUsage;
   }
-  const auto parsed_timeout = ParseTimeout(timeout);
-  if (!parsed_timeout) {
-    PrintError("--timeout " + timeout + ": expected a time like 2s or 500ms");
-    return kUsage;
-  }
-  invocation.context.timeout = *parsed_timeout;
-  const absl::Status status = invocation.run(invocation.context);
+  Context context;
+  context.flags = flags.Given(app);
+  absl::Status status = invocation.about_settings ? OkStatus() : Resolve(&context);
+  if (status.ok()) status = invocation.run(context);
   if (!status.ok()) PrintError(MessageOf(status));
-  return ExitCodeOf(status);
+  return ExitCodeOf(status, invocation.compares);
 }
 
 }  // namespace
