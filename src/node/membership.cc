@@ -254,7 +254,8 @@ void Node::Impl::PromoteLearners() {
 
 // Tells the transport whom to be connected to: the members; those that an uncommitted change takes
 // out; those that are just gone, for a while, so that they learn it; new nodes that are asked; and
-// while this replica is blank, whoever it was told of.
+// whoever this replica was told of, until it has read that it is a member: what a snapshot says
+// may be older than the leader that sent it.
 void Node::Impl::UpdatePeers() {
   const raft::CoreStatus status = core_->status();
   std::map<NodeId, std::string> wanted;
@@ -266,7 +267,10 @@ void Node::Impl::UpdatePeers() {
   if (status.membership_index > status.commit) {
     add(core_->MembershipAt(status.commit).addresses);
   }
-  if (raft::MembersOf(status.membership).empty()) add(options_.contacts);
+  const raft::Membership& now = status.membership;
+  if (!raft::IsMember(now, options_.id) && !Contains(now.removed, options_.id)) {
+    add(options_.contacts);
+  }
   if (probing_) add(probing_->to_reach);
   const uint64_t grace = uint64_t{2} * options_.election_ticks;
   for (const auto& [id, address] : peer_addresses_) {

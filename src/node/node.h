@@ -52,7 +52,7 @@ struct NodeOptions {
   // Who founds the cluster; used only when the log is empty. Empty: a blank replica that waits to
   // be added.
   raft::Membership initial_membership;
-  // Whom a blank replica answers before the log has told it who the members are.
+  // Whom a replica answers beside the members, until the log has told it that it is one of them.
   std::vector<raft::Membership::Address> contacts;
   uint64_t seed = 0;
   // Where a snapshot is received (snapshot_files.h) and where checkpoints for others stand. On the

@@ -60,13 +60,9 @@ void SimClient::ThinkThenAct() {
                           [this] { Act(); });
 }
 
-SimServer* SimClient::PickServer() {
-  return (*world_->servers)[rng_.Below(world_->servers->size())].get();
-}
-
 void SimClient::Act() {
   if (stopped_ || under_way_) return;
-  SimServer* server = PickServer();
+  SimServer* server = world_->cluster->Draw(rng_);
   if (!server->up()) return ThinkThenAct();  // Connection refused: nothing was asked.
   const std::string key = "key" + std::to_string(rng_.Below(world_->keys));
   if (rng_.Chance(world_->reads_of_10, 10)) {
@@ -215,7 +211,7 @@ void SimClient::OnOutcome(uint64_t request, Outcome outcome) {
   }
   if (!started_ || stopped_) return;
   if (append && last_answered_) {
-    SimServer* server = PickServer();
+    SimServer* server = world_->cluster->Draw(rng_);
     if (server->up()) return CompareAndSet(server, operation_.key, /*append=*/true);
   }
   ThinkThenAct();

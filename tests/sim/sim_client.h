@@ -8,13 +8,12 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/rng.h"
 #include "base/status.h"
-#include "tests/sim/sim_server.h"
+#include "tests/sim/sim_cluster.h"
 #include "tests/sim/state_history.h"
 #include "tests/support/linearizability.h"
 #include "tests/support/raft_invariants.h"
@@ -27,7 +26,7 @@ struct ClientWorld {
   SimExecutor* executor = nullptr;
   RaftInvariants* invariants = nullptr;
   StateHistory* history = nullptr;
-  std::vector<std::unique_ptr<SimServer>>* servers = nullptr;
+  const SimCluster* cluster = nullptr;
   uint64_t keys = 5;
   Duration think_time = std::chrono::milliseconds(20);  // Mean pause between two requests.
   Duration patience = std::chrono::seconds(2);          // Then the outcome counts as unknown.
@@ -84,7 +83,6 @@ class SimClient {
 
   void ThinkThenAct();
   void Act();
-  SimServer* PickServer();
   void CompareAndSet(SimServer* server, const std::string& key, bool append);
   void Begin(SimServer* server, Request request);
   void AtDoor(SimServer* server, const Request& request, Reply reply);

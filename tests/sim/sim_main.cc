@@ -3,6 +3,7 @@
 //   sim --first-seed 1 --seeds 500 --seconds 10
 //   sim --seed 17 --verbose
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -29,7 +30,8 @@ struct Totals {
   double seconds = 0;
   double longest = 0;
   uint64_t steps = 0, answered = 0, refused = 0, unknown = 0, faults = 0, deaths = 0, entries = 0;
-  uint64_t retired = 0;
+  uint64_t lost = 0, changed = 0, denied = 0, memberships = 0;
+  double recovery = 0;                      // The longest.
   uint64_t with_snapshot = 0, gave_up = 0;  // Runs.
   ServerCounters servers;
   nlohmann::json failures = nlohmann::json::array();
@@ -44,7 +46,11 @@ struct Totals {
     faults += result.faults;
     deaths += result.deaths;
     entries += result.entries;
-    retired += result.retired;
+    lost += result.lost;
+    changed += result.changed;
+    denied += result.denied;
+    memberships += result.memberships;
+    recovery = std::max(recovery, result.recovery);
     if (result.gave_up) ++gave_up;
     if (result.servers.snapshots_installed + result.servers.snapshots_resumed > 0) ++with_snapshot;
     servers.Add(result.servers);
@@ -56,13 +62,13 @@ double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 
 unsigned long long Wide(uint64_t n) { return n; }
 
-void PrintCounters(const ServerCounters& counters, uint64_t retired) {
+void PrintCounters(const ServerCounters& counters, uint64_t lost) {
   std::printf(
       "  %llu flushes, %llu compactions, %llu log segments deleted, %llu log reads, "
-      "%llu snapshots installed and %llu resumed, %llu servers lost to bit rot\n",
+      "%llu snapshots installed and %llu resumed, %llu servers lost with their disk\n",
       Wide(counters.flushes), Wide(counters.tree_compactions), Wide(counters.log_segments_deleted),
       Wide(counters.log_reads), Wide(counters.snapshots_installed),
-      Wide(counters.snapshots_resumed), Wide(retired));
+      Wide(counters.snapshots_resumed), Wide(lost));
 }
 
 void PrintRun(uint64_t seed, const SimRunResult& result) {
@@ -72,7 +78,7 @@ void PrintRun(uint64_t seed, const SimRunResult& result) {
       Wide(seed), result.failure.empty() ? "ok" : "FAILED", Wide(result.trace_hash), result.seconds,
       Wide(result.steps), Wide(result.answered), Wide(result.refused), Wide(result.unknown),
       Wide(result.faults), Wide(result.deaths));
-  PrintCounters(result.servers, result.retired);
+  PrintCounters(result.servers, result.lost);
   if (!result.failure.empty()) std::printf("  %s\n", result.failure.c_str());
   std::fflush(stdout);
 }
@@ -93,9 +99,13 @@ int Run(const Flags& flags) {
       "%llu answered, %llu faults, %llu deaths\n",
       Wide(totals.runs), totals.failures.size(), totals.seconds, cpu, totals.seconds / cpu,
       Wide(totals.answered), Wide(totals.faults), Wide(totals.deaths));
-  PrintCounters(totals.servers, totals.retired);
+  PrintCounters(totals.servers, totals.lost);
+  std::printf("  %llu memberships, %llu changes granted and %llu refused on request\n",
+              Wide(totals.memberships), Wide(totals.changed), Wide(totals.denied));
   std::printf("  %llu runs with a snapshot, %llu with a history too hard to check\n",
               Wide(totals.with_snapshot), Wide(totals.gave_up));
+  std::printf("  a healed majority answered within %.1f s, of %.0f s allowed\n", totals.recovery,
+              std::chrono::duration<double>(kAnswerLimit).count());
   if (!flags.json.empty()) {
     std::ofstream file(flags.json);
     file << nlohmann::json{{"first_seed", flags.first_seed},
@@ -118,7 +128,11 @@ int Run(const Flags& flags) {
                            {"snapshots_resumed", totals.servers.snapshots_resumed},
                            {"runs_with_snapshot", totals.with_snapshot},
                            {"runs_too_hard_to_check", totals.gave_up},
-                           {"servers_lost_to_bit_rot", totals.retired},
+                           {"memberships", totals.memberships},
+                           {"changes_granted", totals.changed},
+                           {"changes_refused", totals.denied},
+                           {"longest_recovery_seconds", totals.recovery},
+                           {"servers_lost", totals.lost},
                            {"failures", totals.failures}}
                 .dump(2)
          << "\n";
@@ -140,7 +154,7 @@ int main(int argc, char** argv) {
   app.add_option("--seeds", flags.seeds, "how many seeds")->check(CLI::PositiveNumber);
   app.add_option("--seed", flags.seed, "this seed only");
   app.add_option("--seconds", flags.seconds, "simulated seconds of faults in each run");
-  app.add_option("--nodes", flags.nodes, "servers; drawn from the seed if not given");
+  app.add_option("--nodes", flags.nodes, "founders; drawn from the seed if not given");
   app.add_flag("--verbose", flags.verbose, "print what happens");
   app.add_option("--json", flags.json, "write totals and failures to this file");
   CLI11_PARSE(app, argc, argv);

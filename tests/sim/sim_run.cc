@@ -1,6 +1,8 @@
 #include "tests/sim/sim_run.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -12,7 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// After everything is healed: to elect, catch up and answer, at each server.
+// After everything is healed: to elect, catch up and answer, at each member.
 constexpr Duration kRecoveryLimit = seconds(30);
 // A snapshot whose transfer was broken off is offered again after some ten seconds.
 constexpr Duration kConvergenceLimit = seconds(60);
@@ -31,48 +33,52 @@ SimRun::SimRun(SimRunOptions options)
   NoteSeed(options.seed);
   network_.SetTap([this](NodeId from, NodeId to, const node::PeerMessage& message) {
     if (const auto* raft = std::get_if<raft::Message>(&message)) {
-      invariants_.OnSend(servers_[from.value() - 1]->incarnation(), *raft);
+      invariants_.OnSend(cluster_->Find(from)->incarnation(), *raft);
     } else if (options_.verbose) {
       SayTransfer(from, to, message);
     }
   });
-  MakeServers();
+  const auto say = [this](const std::string& what) { Say(what); };
+  founders_ = DrawFounders();
+  cluster_ = std::make_unique<SimCluster>(DrawSizes(), founders_, rng_.Next());
   MakeClients();
+  OperatorOptions administrator{.seed = rng_.Next(),
+                                .executor = &executor_,
+                                .cluster = cluster_.get(),
+                                .boot = nullptr,
+                                .say = nullptr};
+  administrator.boot = [this](SimServer* server) {
+    nemesis_->OnNew(server);
+    Boot(server);
+  };
+  if (options_.verbose) administrator.say = say;
+  operator_ = std::make_unique<SimOperator>(std::move(administrator));
   NemesisOptions nemesis{.seed = rng_.Next(),
+                         .filter = options_.filter,
                          .executor = &executor_,
                          .network = &network_,
-                         .servers = &servers_,
+                         .cluster = cluster_.get(),
+                         .administrator = operator_.get(),
                          .say = nullptr};
-  if (options_.verbose) nemesis.say = [this](const std::string& what) { Say(what); };
+  if (options_.verbose) nemesis.say = say;
   nemesis_ = std::make_unique<Nemesis>(std::move(nemesis));
 }
 
 SimRun::~SimRun() = default;
 
-void SimRun::MakeServers() {
-  const uint64_t count = options_.nodes != 0 ? options_.nodes : (rng_.Chance(2, 3) ? 3 : 5);
-  raft::Membership membership;
-  for (uint64_t i = 1; i <= count; ++i) {
-    membership.voters.push_back(NodeId(i));
-    membership.addresses.push_back({NodeId(i), "node" + std::to_string(i)});
-  }
-  const SimServerOptions sizes = DrawSizes();
-  for (uint64_t i = 1; i <= count; ++i) {
-    SimServerOptions options = sizes;
-    options.id = NodeId(i);
-    options.membership = membership;
-    options.seed = rng_.Next();
-    options.executor = &executor_;
-    options.network = &network_;
-    options.invariants = &invariants_;
-    options.history = &history_;
-    servers_.push_back(std::make_unique<SimServer>(std::move(options)));
-  }
+uint64_t SimRun::DrawFounders() {
+  static constexpr uint64_t kFounders[] = {1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 6, 7};
+  const uint64_t drawn = kFounders[rng_.Below(std::size(kFounders))];
+  return options_.nodes != 0 ? options_.nodes : drawn;
 }
 
 // Small, so that ten seconds of work fill tables, levels and log segments many times.
 SimServerOptions SimRun::DrawSizes() {
   SimServerOptions sizes;
+  sizes.executor = &executor_;
+  sizes.network = &network_;
+  sizes.invariants = &invariants_;
+  sizes.history = &history_;
   sizes.engine.memtable_bytes = size_t{1} << rng_.Between(12, 16);
   sizes.engine.max_immutable_memtables = rng_.Between(1, 4);
   sizes.engine.block_cache_bytes = size_t{1} << rng_.Between(10, 20);
@@ -95,7 +101,7 @@ void SimRun::MakeClients() {
   world_.executor = &executor_;
   world_.invariants = &invariants_;
   world_.history = &history_;
-  world_.servers = &servers_;
+  world_.cluster = cluster_.get();
   world_.keys = rng_.Chance(3, 4) ? rng_.Between(1, 8) : rng_.Between(20, 200);
   world_.think_time = milliseconds(static_cast<int64_t>(rng_.Between(1, 40)));
   world_.reads_of_10 = static_cast<uint32_t>(rng_.Between(1, 8));
@@ -132,10 +138,10 @@ void SimRun::SayTransfer(NodeId from, NodeId to, const node::PeerMessage& messag
 
 // What a reader of a failed run wants to know of each server.
 void SimRun::SayStatus() {
-  for (const auto& server : servers_) {
+  for (const auto& server : cluster_->servers()) {
     const std::string name = "node " + ToString(server->id()) + ": ";
     if (!server->up()) {
-      Say(name + (server->retired() ? "lost to bit rot" : "down"));
+      Say(name + (server->lost() ? "lost" : server->gone() ? "dismissed" : "down"));
       continue;
     }
     const node::NodeStatus status = server->node()->Status();
@@ -168,14 +174,14 @@ void SimRun::Boot(SimServer* server) {
 
 bool SimRun::Excused(SimServer* server, const Status& status) {
   if (server->rotten() && status.code() == StatusCode::kDataLoss) {
-    server->Retire();
+    server->Lose();
     return MessageOf(status).find("data/") != std::string_view::npos;
   }
   return nemesis_->Expected(server->incarnation());
 }
 
 void SimRun::BuryTheDead() {
-  for (const auto& each : servers_) {
+  for (const auto& each : cluster_->servers()) {
     SimServer* server = each.get();
     if (!server->needs_burial()) continue;
     ++deaths_;
@@ -188,14 +194,23 @@ void SimRun::BuryTheDead() {
     }
     server->Bury();
     nemesis_->OnDown(server);
-    if (server->retired()) continue;
-    executor_.After(nemesis_->DrawDowntime(), [this, server] { Boot(server); });
+    BootLater(server);
   }
+}
+
+void SimRun::BootLater(SimServer* server) {
+  if (server->gone()) return;
+  executor_.After(nemesis_->DrawDowntime(), [this, server] {
+    if (server->gone() || server->up()) return;
+    if (held_ && !majority_.contains(server->id())) return;
+    server->SetContacts(cluster_->membership().addresses);
+    Boot(server);
+  });
 }
 
 bool SimRun::Step(MonotonicTime limit) {
   if (!failure_.empty() || !executor_.Step(limit)) return false;
-  for (const auto& server : servers_) {
+  for (const auto& server : cluster_->servers()) {
     if (server->up() && server->process() == executor_.last()) {
       if (server->node() != nullptr) {
         invariants_.OnView(server->incarnation(), server->node()->View());
@@ -207,6 +222,7 @@ bool SimRun::Step(MonotonicTime limit) {
   if (!invariants_.ok()) Fail(invariants_.violation());
   if (!history_.ok()) Fail(history_.violation());
   if (!world_.violation.empty()) Fail(world_.violation);
+  if (!operator_->violation().empty()) Fail(operator_->violation());
   return failure_.empty();
 }
 
@@ -214,13 +230,15 @@ template <typename Done>
 bool SimRun::RunUntil(Duration limit, Done done) {
   const MonotonicTime end = executor_.now() + limit;
   while (!done()) {
-    if (!Step(end)) return false;
+    if (Step(end)) continue;
+    if (failure_.empty()) executor_.RunFor(end - executor_.now());  // Nothing is due: time passes.
+    return false;
   }
   return true;
 }
 
 void SimRun::SafetyPhase() {
-  for (const auto& server : servers_) Boot(server.get());
+  for (const auto& server : cluster_->servers()) Boot(server.get());
   nemesis_->Start();
   for (const auto& client : clients_) client->Start();
   RunUntil(seconds(static_cast<int64_t>(options_.seconds)), [] { return false; });
@@ -237,9 +255,56 @@ bool SimRun::Probe(SimServer* server, const std::string& key, bool write) {
   return RunUntil(2 * world_.patience, [&] { return client->idle(); }) && client->last_answered();
 }
 
+// Heals and starts as many servers as are a majority of whatever membership they know of; whether
+// that needed more of them than before.
+bool SimRun::GrowMajority() {
+  cluster_->LearnMemberships();
+  const std::set<NodeId> before = majority_;
+  if (!cluster_->CompleteMajority(rng_, &majority_)) {
+    Fail("the nemesis left no majority to heal");
+    return false;
+  }
+  if (majority_ == before) return false;
+  nemesis_->Spare(majority_);
+  for (const NodeId id : majority_) {
+    if (!before.contains(id) && !cluster_->Find(id)->up()) BootLater(cluster_->Find(id));
+  }
+  return true;
+}
+
+// One of them must answer, not all: who is cut off from a leader that works need not.
+void SimRun::MajorityPhase() {
+  for (const auto& client : clients_) client->Stop();
+  held_ = true;
+  GrowMajority();
+  RunUntil(2 * world_.patience, [&] {
+    return std::all_of(clients_.begin(), clients_.end(), [](const auto& c) { return c->idle(); });
+  });
+  MonotonicTime begin = executor_.now();
+  std::string text;
+  for (const NodeId id : majority_) text += " " + ToString(id);
+  Say("healed:" + text);
+  for (bool write : {true, false}) {
+    while (failure_.empty()) {
+      if (GrowMajority()) begin = executor_.now();
+      auto at = majority_.begin();
+      std::advance(at, rng_.Below(majority_.size()));
+      SimServer* server = cluster_->Find(*at);
+      if (server->up() && Probe(server, "key0", write)) break;
+      RunUntil(milliseconds(100), [] { return false; });
+      if (executor_.now() - begin < kAnswerLimit) continue;
+      return Fail(std::string("liveness: a healed majority answers no ") +
+                  (write ? "write: " : "read: ") +
+                  std::string(MessageOf(clients_.front()->last_status())));
+    }
+  }
+  recovery_ = Seconds(executor_.now()) - Seconds(begin);
+  Say("the majority answers");
+}
+
 // A server that has fallen behind the others' logs answers reads only when it has its snapshot.
 void SimRun::ProbeUntil(MonotonicTime end, SimServer* server, const std::string& key, bool write) {
-  while (failure_.empty() && !server->retired() && !Probe(server, key, write)) {
+  while (failure_.empty() && !server->gone() && !Probe(server, key, write)) {
     if (executor_.now() < end) continue;
     // A damaged table spoils the reads that meet it, and nothing else.
     if (server->rotten() && clients_.front()->last_status().code() == StatusCode::kDataLoss) return;
@@ -249,35 +314,36 @@ void SimRun::ProbeUntil(MonotonicTime end, SimServer* server, const std::string&
   }
 }
 
-void SimRun::LivenessPhase() {
-  Say("healed");
+void SimRun::RecoveryPhase() {
+  Say("all healed");
   nemesis_->Stop();
-  for (const auto& client : clients_) client->Stop();
+  held_ = false;
+  operator_->DismissOutsiders();
+  for (const auto& server : cluster_->servers()) {
+    if (!server->up()) BootLater(server.get());
+  }
   const bool all_up = RunUntil(kRecoveryLimit, [&] {
-    for (const auto& server : servers_) {
-      if (!server->up() && !server->retired()) return false;
-    }
-    for (const auto& client : clients_) {
-      if (!client->idle()) return false;
+    for (const auto& server : cluster_->servers()) {
+      if (!server->up() && !server->gone()) return false;
     }
     return true;
   });
   if (!all_up) return Fail("the servers do not come up again");
+  operator_->DismissOutsiders();
   const MonotonicTime end = executor_.now() + kRecoveryLimit;
-  for (const auto& server : servers_) {
+  for (const auto& server : cluster_->servers()) {
     ProbeUntil(end, server.get(), "key0", /*write=*/true);
   }
   for (uint64_t key = 0; key < world_.keys && failure_.empty(); ++key) {
-    SimServer* server = servers_[rng_.Below(servers_.size())].get();
-    ProbeUntil(end, server, "key" + std::to_string(key), /*write=*/false);
+    ProbeUntil(end, cluster_->Draw(rng_), "key" + std::to_string(key), /*write=*/false);
   }
   CheckConvergence();
 }
 
 void SimRun::CheckConvergence() {
   const bool equal = RunUntil(kConvergenceLimit, [&] {
-    for (const auto& server : servers_) {
-      if (server->retired()) continue;
+    for (const auto& server : cluster_->servers()) {
+      if (server->gone()) continue;
       if (!server->up() || server->machine()->revision() != invariants_.chosen()) return false;
     }
     return true;
@@ -285,8 +351,8 @@ void SimRun::CheckConvergence() {
   if (!equal) return Fail("the replicas do not converge");
   for (uint64_t i = 0; i < world_.keys; ++i) {
     std::optional<std::string> first;
-    for (const auto& server : servers_) {
-      if (server->rotten()) continue;
+    for (const auto& server : cluster_->servers()) {
+      if (server->rotten() || server->gone()) continue;
       const auto read = server->machine()->Read("key" + std::to_string(i));
       if (!read.ok()) return Fail("reading a replica: " + std::string(MessageOf(read.status())));
       const std::string value =
@@ -310,7 +376,8 @@ void SimRun::CheckHistory() {
 
 SimRunResult SimRun::Execute() {
   SafetyPhase();
-  if (failure_.empty()) LivenessPhase();
+  if (failure_.empty()) MajorityPhase();
+  if (failure_.empty()) RecoveryPhase();
   if (options_.verbose && !failure_.empty()) SayStatus();
   if (failure_.empty()) CheckHistory();
   for (const RegisterOperation& operation : world_.operations) {
@@ -325,11 +392,18 @@ SimRunResult SimRun::Execute() {
   result.answered = world_.answered;
   result.refused = world_.refused;
   result.unknown = world_.unknown;
-  result.faults = nemesis_->faults();
+  result.faults = nemesis_->strikes().size();
+  result.strikes = nemesis_->strikes();
+  result.lasting = nemesis_->lasting();
+  result.founders = founders_;
+  result.changed = operator_->changed();
+  result.denied = operator_->refused();
+  result.memberships = invariants_.memberships();
+  result.recovery = recovery_;
   result.deaths = deaths_;
   result.entries = invariants_.chosen().value();
-  for (const auto& server : servers_) {
-    result.retired += server->retired() ? 1 : 0;
+  for (const auto& server : cluster_->servers()) {
+    result.lost += server->lost() ? 1 : 0;
     result.servers.Add(server->counters());
   }
   return result;

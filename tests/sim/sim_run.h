@@ -1,23 +1,27 @@
 // SimRun: one run of a whole cluster in simulated time, decided by one seed.
 //
-// Safety phase: clients work while the nemesis breaks machines, disks, clocks and the network, each
-// run with faults of its own drawing. Then everything is healed, and the cluster must be of use
-// again within bounded time (liveness phase). Checked: the Raft invariants all along; that no
-// server stops by itself or refuses to start without a fault of its disk that explains it; that
-// every answer and every restored state is what a model says of it; in the end, that every server
-// answers, all replicas hold the same, and what the clients were told is linearizable. A server
+// Safety phase: clients work while the nemesis breaks machines, disks, clocks and the network, and
+// changes who is a member, each run with faults of its own drawing. Liveness phase: a majority of
+// the voters is healed, everything else stays as broken as it is, and the cluster must answer
+// within kAnswerLimit; then everything is healed, and each member must answer. Checked: the Raft
+// invariants all along; that no server stops by itself or refuses to start without a fault of its
+// disk that explains it; that every answer and every restored state is what a model says of it; in
+// the end, that all members hold the same, and what the clients were told is linearizable. A server
 // whose disk has rotted may refuse to start, naming the file; it stays down for good.
 #ifndef SISYPHUS_TESTS_SIM_SIM_RUN_H_
 #define SISYPHUS_TESTS_SIM_SIM_RUN_H_
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/rng.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_cluster.h"
+#include "tests/sim/sim_operator.h"
 #include "tests/sim/sim_server.h"
 #include "tests/support/raft_invariants.h"
 #include "tests/support/sim_executor.h"
@@ -25,10 +29,14 @@
 
 namespace sisyphus::testing {
 
+// A majority that is healed answers a write and a read after this much simulated time.
+inline constexpr Duration kAnswerLimit = std::chrono::seconds(20);
+
 struct SimRunOptions {
   uint64_t seed = 1;
-  uint64_t nodes = 0;     // 0: three or five, as the seed says.
+  uint64_t nodes = 0;     // Founders; 0: one to seven, as the seed says.
   uint64_t seconds = 10;  // Of the safety phase, simulated.
+  FaultFilter filter = {};
   bool verbose = false;
 };
 
@@ -44,7 +52,14 @@ struct SimRunResult {
   uint64_t faults = 0;
   uint64_t deaths = 0;
   uint64_t entries = 0;
-  uint64_t retired = 0;  // Servers that found their disk rotten.
+  uint64_t founders = 0;
+  uint64_t lost = 0;     // Servers whose disk was wiped or found rotten.
+  uint64_t changed = 0;  // Changes of membership that were asked for and granted,
+  uint64_t denied = 0;   // and that were not.
+  uint64_t memberships = 0;
+  double recovery = 0;  // Simulated seconds from a healed majority to its answers.
+  std::vector<Strike> strikes;
+  std::set<Fault> lasting;
   ServerCounters servers;
 };
 
@@ -56,10 +71,11 @@ class SimRun {
   SimRunResult Execute();
 
  private:
-  void MakeServers();
   void MakeClients();
   SimServerOptions DrawSizes();
+  uint64_t DrawFounders();
   void Boot(SimServer* server);
+  void BootLater(SimServer* server);
   // Whether `status`, by which `server` ended, is no fault of ours.
   bool Excused(SimServer* server, const Status& status);
   void BuryTheDead();
@@ -68,7 +84,9 @@ class SimRun {
   template <typename Done>
   bool RunUntil(Duration limit, Done done);
   void SafetyPhase();
-  void LivenessPhase();
+  void MajorityPhase();
+  bool GrowMajority();
+  void RecoveryPhase();
   bool Probe(SimServer* server, const std::string& key, bool write);
   void ProbeUntil(MonotonicTime end, SimServer* server, const std::string& key, bool write);
   void CheckConvergence();
@@ -87,7 +105,12 @@ class SimRun {
   std::string failure_;
   bool gave_up_ = false;
   uint64_t deaths_ = 0;
-  std::vector<std::unique_ptr<SimServer>> servers_;
+  std::unique_ptr<SimCluster> cluster_;
+  std::unique_ptr<SimOperator> operator_;
+  uint64_t founders_ = 0;
+  bool held_ = false;          // Only those in majority_ are started.
+  std::set<NodeId> majority_;  // Those that are healed.
+  double recovery_ = 0;
   ClientWorld world_;
   std::vector<std::unique_ptr<SimClient>> clients_;
   std::unique_ptr<Nemesis> nemesis_;

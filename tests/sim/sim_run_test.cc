@@ -25,7 +25,7 @@ TEST(SimRunTest, DifferentSeedsAreDifferentRuns) {
 
 // Runs without work or faults would prove nothing, nor would runs that never leave memory.
 TEST(SimRunTest, RunsDoSomething) {
-  uint64_t answered = 0, deaths = 0, faults = 0, retired = 0;
+  uint64_t answered = 0, deaths = 0, faults = 0, lost = 0;
   ServerCounters servers;
   for (uint64_t seed = 100; seed < 200; ++seed) {
     const SimRunResult result = SimRun({.seed = seed, .seconds = 10}).Execute();
@@ -34,7 +34,7 @@ TEST(SimRunTest, RunsDoSomething) {
     answered += result.answered;
     deaths += result.deaths;
     faults += result.faults;
-    retired += result.retired;
+    lost += result.lost;
     servers.Add(result.servers);
   }
   EXPECT_GT(answered, 20'000u);
@@ -45,7 +45,7 @@ TEST(SimRunTest, RunsDoSomething) {
   EXPECT_GT(servers.log_segments_deleted, 500u);
   EXPECT_GT(servers.log_reads, 5u);
   EXPECT_GT(servers.snapshots_installed, 10u);
-  EXPECT_GT(retired, 5u);
+  EXPECT_GT(lost, 5u);
 }
 
 TEST(SimRunDeathTest, AnAbortNamesItsSeed) {

@@ -160,6 +160,7 @@ Status SimServer::OpenEverything() {
   node.snapshot_directory = kSnapshotDirectory;
   node.state_directory = kDbDirectory;
   node.initial_membership = options_.membership;
+  node.contacts = contacts_;
   node.seed = rng_.Next();
   node.file_system = disk_.get();
   node.executor = process_.get();

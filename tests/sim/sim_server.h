@@ -10,6 +10,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/rng.h"
 #include "base/status.h"
@@ -32,7 +34,7 @@ enum class Death : uint8_t {
 
 struct SimServerOptions {
   NodeId id;
-  raft::Membership membership;
+  raft::Membership membership;  // Whom it founds the cluster with; empty: it waits to be added.
   uint64_t seed = 0;
   Options engine;          // Sizes only.
   node::NodeOptions node;  // Sizes and paces only.
@@ -71,12 +73,19 @@ class SimServer {
   bool needs_burial() const { return process_ != nullptr && !process_->alive(); }
   Death death() const { return death_; }
 
-  // This machine's disk has decayed: its tables may be unreadable, and are not looked at.
+  // This machine's disk decays: its tables may be unreadable, and are not looked at.
   void SetRotten() { rotten_ = true; }
   bool rotten() const { return rotten_; }
-  // It will never be started again.
-  void Retire() { retired_ = true; }
-  bool retired() const { return retired_; }
+  // It will never be started again: its disk is lost, or it was taken out of the cluster.
+  void Lose() { lost_ = true; }
+  bool lost() const { return lost_; }
+  void Dismiss() { dismissed_ = true; }
+  bool gone() const { return lost_ || dismissed_; }
+
+  // Whom it answers as long as it is blank.
+  void SetContacts(std::vector<raft::Membership::Address> contacts) {
+    contacts_ = std::move(contacts);
+  }
 
   // Before operation number `countdown` that changes the disk, `action` runs, once.
   void AtMutation(uint64_t countdown, std::function<void()> action);
@@ -113,7 +122,9 @@ class SimServer {
   Death death_ = Death::kStopped;
   Status fatal_;
   bool rotten_ = false;
-  bool retired_ = false;
+  bool lost_ = false;
+  bool dismissed_ = false;
+  std::vector<raft::Membership::Address> contacts_;
   ServerCounters counters_;  // The open tree's excluded.
   Duration sync_low_{};
   Duration sync_high_{};

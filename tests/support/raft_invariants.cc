@@ -1,8 +1,10 @@
 #include "tests/support/raft_invariants.h"
 
+#include <algorithm>
 #include <variant>
 
 #include "base/checksum.h"
+#include "raft/membership.h"
 
 namespace sisyphus::testing {
 namespace {
@@ -71,6 +73,7 @@ void RaftInvariants::CheckEntries(const Incarnation& leader, Term term,
       Violate("log order: " + Name({entry.index, entry.term}) + " follows " + Name(previous) +
               " in a log of term " + ToString(term));
     }
+    if (entry.type == raft::EntryType::kMembership) NoteMembership(entry);
     previous = {entry.index, entry.term};
     CheckComplete(leader, term, previous);
   }
@@ -100,6 +103,10 @@ void RaftInvariants::OnApply(const Incarnation& who, Term term, LogPosition posi
                      " before anybody applied what is before it");
     }
     chosen_.push_back(now);
+    const auto proposed = proposed_.find(position.index);
+    if (proposed != proposed_.end() && proposed->second.contains(position.term)) {
+      OnMembership(who, position.index, proposed->second.at(position.term));
+    }
     return;
   }
   Chosen& before = chosen_[position.index.value() - 1];
@@ -142,6 +149,46 @@ void RaftInvariants::OnView(const Incarnation& who, const node::NodeView& view) 
   seen.term = view.term;
   seen.commit = view.commit;
   seen.applied = view.applied;
+}
+
+void RaftInvariants::NoteMembership(const raft::Entry& entry) {
+  const StatusOr<raft::Membership> membership = raft::DecodeMembership(*entry.payload);
+  if (!membership.ok()) return Violate("entry " + ToString(entry.index) + " is malformed");
+  proposed_[entry.index].try_emplace(entry.term, *membership);
+}
+
+void RaftInvariants::OnMembership(const Incarnation& who, Index index,
+                                  const raft::Membership& membership) {
+  if (membership.voters.empty() || index > chosen()) return;  // Blank; or not for us to know yet.
+  const auto [place, is_new] = memberships_.try_emplace(index, membership);
+  if (!is_new) {
+    if (place->second != membership) {
+      Violate("membership: " + Name(who) + " has other members since entry " + ToString(index) +
+              " than another replica");
+    }
+    return;
+  }
+  const std::vector<NodeId>& removed = membership.removed;
+  if (place != memberships_.begin()) {
+    const std::vector<NodeId>& before = std::prev(place)->second.removed;
+    if (!std::includes(removed.begin(), removed.end(), before.begin(), before.end())) {
+      Violate("membership: entry " + ToString(index) + " forgets who was removed");
+    }
+  }
+  for (const auto* members : {&membership.voters, &membership.learners}) {
+    for (const NodeId id : *members) {
+      if (!std::binary_search(removed.begin(), removed.end(), id)) continue;
+      Violate("membership: " + Name(id) + " is back at entry " + ToString(index));
+    }
+  }
+}
+
+std::vector<raft::Membership> RaftInvariants::PossibleMemberships() const {
+  std::vector<raft::Membership> all = {membership()};
+  for (auto at = proposed_.upper_bound(chosen()); at != proposed_.end(); ++at) {
+    for (const auto& [term, membership] : at->second) all.push_back(membership);
+  }
+  return all;
 }
 
 void RaftInvariants::OnAcknowledged(Index index) {

@@ -12,6 +12,8 @@
 //     alike; a replica that begins elsewhere (a restart, a snapshot) begins at a chosen entry, and
 //     a snapshot never takes it back.
 //   - Monotonicity: term, commit and applied never go back within an incarnation.
+//   - Membership: all replicas that have committed an index agree on who the members are there;
+//     who was removed is no member ever again.
 //
 // The first violation is kept; nothing after it counts.
 #ifndef SISYPHUS_TESTS_SUPPORT_RAFT_INVARIANTS_H_
@@ -55,6 +57,12 @@ class RaftInvariants {
   // What `who` says of itself.
   void OnView(const Incarnation& who, const node::NodeView& view);
 
+  // The cluster began with `founders`.
+  void OnFounded(raft::Membership founders) { memberships_[Index(0)] = std::move(founders); }
+
+  // `who` has committed the entry at `index`, and says that `membership` has held since.
+  void OnMembership(const Incarnation& who, Index index, const raft::Membership& membership);
+
   // A client was told that its command is the entry at `index`.
   void OnAcknowledged(Index index);
 
@@ -63,6 +71,12 @@ class RaftInvariants {
 
   // How many entries are known to be chosen, from 1 on without a gap.
   Index chosen() const { return Index(chosen_.size()); }
+
+  // The newest membership that is known to be chosen. Requires: OnFounded.
+  const raft::Membership& membership() const { return memberships_.rbegin()->second; }
+  uint64_t memberships() const { return memberships_.size(); }
+  // And those that somebody has proposed to follow it.
+  std::vector<raft::Membership> PossibleMemberships() const;
 
  private:
   struct Fact {  // Of an entry that was seen in a message.
@@ -87,6 +101,7 @@ class RaftInvariants {
   void CheckVote(NodeId voter, Term term, NodeId candidate);
   void CheckEntries(const Incarnation& leader, Term term, const raft::AppendRequest& append);
   void CheckComplete(const Incarnation& leader, Term term, LogPosition held);
+  void NoteMembership(const raft::Entry& entry);
 
   std::string violation_;
   std::map<Term, Incarnation> leaders_;
@@ -94,6 +109,8 @@ class RaftInvariants {
   std::unordered_map<Index, std::map<Term, Fact>> entries_;  // Looked up only.
   std::vector<Chosen> chosen_;                               // chosen_[i]: index i + 1.
   std::map<Incarnation, LastSeen> seen_;
+  std::map<Index, raft::Membership> memberships_;               // Chosen, each since its index.
+  std::map<Index, std::map<Term, raft::Membership>> proposed_;  // Seen in messages.
 };
 
 }  // namespace sisyphus::testing

@@ -40,7 +40,9 @@ class SimNetworkTest : public ::testing::Test {
     End(SimNetworkTest* test, NodeId id)
         : process(test->sim_.CreateProcess("n")),
           transport(test->network_.CreateTransport(id, process.get())) {
+      transport->SetPeers({{id == kA ? kB : kA, "other"}});
       EXPECT_TRUE(transport->Start(&receiver).ok());
+      test->sim_.RunFor(milliseconds(10));
     }
     Receiver receiver;
     std::unique_ptr<SimProcess> process;
@@ -64,8 +66,8 @@ TEST_F(SimNetworkTest, AHealthyNetworkDeliversInOrder) {
   sim_.RunFor(seconds(1));
   ASSERT_EQ(b_->receiver.ids.size(), 100u);
   for (uint64_t i = 0; i < 100; ++i) EXPECT_EQ(b_->receiver.ids[i], i + 1);
-  EXPECT_EQ(a_->receiver.connected, 1);
-  EXPECT_EQ(b_->receiver.connected, 1);
+  EXPECT_EQ(a_->receiver.connected, 2);
+  EXPECT_EQ(b_->receiver.connected, 2);
 }
 
 TEST_F(SimNetworkTest, AFaultyOneLosesRepeatsAndReorders) {
@@ -106,6 +108,7 @@ TEST_F(SimNetworkTest, ACutIsOneWayAndIsNoticedInTheEnd) {
   EXPECT_EQ(a_->receiver.disconnected, 0);
   EXPECT_EQ(a_->receiver.failed, 1);
   network_.HealAll();
+  sim_.RunFor(milliseconds(10));
   Send(*a_, kB, 3, 3);
   sim_.RunFor(seconds(1));
   EXPECT_EQ(b_->receiver.ids, std::vector<uint64_t>{3});
@@ -134,6 +137,33 @@ TEST_F(SimNetworkTest, SendingToNobodyFailsOnceUntilSomethingGetsThrough) {
   Send(*a_, kB, 7, 7);
   sim_.RunFor(seconds(1));
   EXPECT_EQ(a_->receiver.failed, 2);
+}
+
+TEST_F(SimNetworkTest, NoConnectionThatIsNotWanted) {
+  a_->transport->SetPeers({});
+  Send(*a_, kB, 1, 5);
+  Send(*b_, kA, 6, 6);
+  sim_.RunFor(seconds(1));
+  EXPECT_EQ(a_->receiver.failed, 1);
+  EXPECT_EQ(b_->receiver.disconnected, 1);
+  EXPECT_EQ(a_->receiver.ids, std::vector<uint64_t>{6});
+  a_->transport->SetPeers({{kB, "other"}});
+  sim_.RunFor(milliseconds(10));
+  Send(*a_, kB, 7, 7);
+  sim_.RunFor(seconds(1));
+  EXPECT_EQ(b_->receiver.ids, std::vector<uint64_t>{7});
+}
+
+TEST_F(SimNetworkTest, BetweenSoundNodesNothingIsLost) {
+  network_.SetFaults({.drop = 1000});
+  network_.SetSound({kA});
+  Send(*a_, kB, 1, 1);
+  sim_.RunFor(seconds(1));
+  EXPECT_TRUE(b_->receiver.ids.empty());
+  network_.SetSound({kA, kB});
+  Send(*a_, kB, 2, 2);
+  sim_.RunFor(seconds(1));
+  EXPECT_EQ(b_->receiver.ids, std::vector<uint64_t>{2});
 }
 
 TEST_F(SimNetworkTest, ADeadProcessSendsNothing) {
