@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 
 #include "absl/status/status.h"
 
@@ -61,6 +62,9 @@ struct Options {
   uint64_t level_multiplier = 10;
   // Compaction output is cut at this size.
   uint64_t table_bytes = 64 << 20;
+  // Keys that begin with this byte are records of history, each written once: compaction drops them
+  // when they are at or below the history floor. None: there are no such keys.
+  std::optional<char> history_prefix;
 
   // Not owned; must outlive the DB. Null: the real file system, threads of the DB's own, nobody
   // listens.

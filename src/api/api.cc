@@ -4,6 +4,7 @@
 
 #include "api/listener.h"
 #include "api/problem.h"
+#include "base/thread_executor.h"
 
 namespace sisyphus::api {
 namespace {
@@ -16,8 +17,7 @@ constexpr size_t kIgnoredBodyBytes = 64 << 10;
 
 // Parameters of the API that this version does not serve: named as such, not as unknown.
 constexpr std::string_view kUnservedParameters[] = {
-    "ttl",   "lease", "max_stale", "min_revision", "revision",   "wait",    "after", "prefix",
-    "start", "end",   "limit",     "keys_only",    "count_only", "reverse", "cursor"};
+    "ttl", "lease", "max_stale", "min_revision", "revision", "wait", "after"};
 
 // Headers whose silent neglect would break a promise to the client: a part of a value.
 constexpr std::string_view kUnservedHeaders[] = {"Content-Range"};
@@ -28,6 +28,31 @@ Api::Api(ServerOptions options) : options_(std::move(options)) {
   for (int i = 0; i < std::max(options_.io_threads, 1); ++i) {
     stats_.push_back(std::make_unique<RequestStats>(Routes().size() + 1));
   }
+}
+
+void Api::Attach(kv::Store* store, node::Node* node, Listener* listener) {
+  store_ = store;
+  node_ = node;
+  listener_ = listener;
+  Executor* executor = options_.executor;
+  if (executor == nullptr) {
+    own_executor_ = std::make_unique<ThreadExecutor>();
+    executor = own_executor_.get();
+  }
+  scanner_ = executor->CreateActor({.name = "api-scan"});
+  watcher_ = executor->CreateActor({.name = "api-watch"});
+}
+
+void Api::StopActors() {
+  if (scanner_ == nullptr) return;
+  scanner_->Stop();
+  watcher_->Stop();
+}
+
+bool Api::BeginScan() {
+  if (scans_.fetch_add(1) < options_.limits.max_scans) return true;
+  --scans_;
+  return false;
 }
 
 void Api::OnHead(Exchange& exchange) {
@@ -189,6 +214,16 @@ bool CheckOrRespond(Exchange& exchange, const Status& status) {
   if (status.ok()) return true;
   exchange.RespondProblem(ProblemOf(status, false));
   return false;
+}
+
+void RespondCompacted(Api& api, Exchange& exchange) {
+  const Index floor = api.store().history_floor();
+  std::string header = "X-Sisyphus-Compact-Revision: ";
+  AppendNumber(&header, floor.value());
+  header.append("\r\n");
+  exchange.RespondProblem(
+      MakeProblem(410, "history no longer holds this revision; it begins at " + ToString(floor)),
+      header);
 }
 
 Status CheckUnservedHeaders(const RequestHead& head) {

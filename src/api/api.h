@@ -2,6 +2,7 @@
 #ifndef SISYPHUS_API_API_H_
 #define SISYPHUS_API_API_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "api/routes.h"
 #include "api/server.h"
 #include "api/target.h"
+#include "base/executor.h"
 #include "base/status.h"
 #include "kv/store.h"
 
@@ -24,16 +26,22 @@ class Api final : public HttpHandler {
   explicit Api(ServerOptions options);
 
   // Before the first request.
-  void Attach(kv::Store* store, node::Node* node, Listener* listener) {
-    store_ = store;
-    node_ = node;
-    listener_ = listener;
-  }
+  void Attach(kv::Store* store, node::Node* node, Listener* listener);
 
   const ServerOptions& options() const { return options_; }
   kv::Store& store() { return *store_; }
   node::Node& node() { return *node_; }
   Listener& listener() { return *listener_; }
+
+  // Where walks over ranges, and what watches read, are made, a piece at a time. Tasks posted there
+  // are bounded by the exchanges that wait for them.
+  Actor& scanner() { return *scanner_; }
+  Actor& watcher() { return *watcher_; }
+  // One more walk; false: there are too many. Each is given back.
+  bool BeginScan();
+  void EndScan() { --scans_; }
+  // Ends both actors. After the listener.
+  void StopActors();
 
   MonotonicTime DeadlineOf(const Exchange& exchange) const {
     return exchange.started() + options_.limits.request_timeout;
@@ -61,6 +69,10 @@ class Api final : public HttpHandler {
   kv::Store* store_ = nullptr;
   node::Node* node_ = nullptr;
   Listener* listener_ = nullptr;
+  std::unique_ptr<Executor> own_executor_;  // When the options name none.
+  std::unique_ptr<Actor> scanner_;
+  std::unique_ptr<Actor> watcher_;
+  std::atomic<size_t> scans_{0};
   std::vector<std::unique_ptr<RequestStats>> stats_;  // One a thread.
 };
 
@@ -85,6 +97,9 @@ class Parameters {
 
 // True if there are no errors; otherwise has answered.
 bool CheckOrRespond(Exchange& exchange, const Status& status);
+
+// 410, with the revision at which history begins.
+void RespondCompacted(Api& api, Exchange& exchange);
 
 // kInvalidArgument when the request has a header that asks for something this server does not do.
 Status CheckUnservedHeaders(const RequestHead& head);

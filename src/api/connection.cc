@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
+#include <charconv>
 #include <limits>
 #include <utility>
 
@@ -32,6 +33,12 @@ bool WouldBlock(const ErrorCode& error) {
 ReaderLimits LimitsOf(const ListenerOptions& options) {
   return {.max_request_line_bytes = options.max_request_line_bytes,
           .max_field_bytes = options.max_field_bytes};
+}
+
+void AppendHex(std::string* out, size_t value) {
+  char digits[2 * sizeof(value)];
+  const auto result = std::to_chars(digits, digits + sizeof(digits), value, 16);
+  out->append(digits, static_cast<size_t>(result.ptr - digits));
 }
 
 void Release(std::string* s) { std::string().swap(*s); }
@@ -76,6 +83,7 @@ void Connection::Close() {
   ErrorCode ignored;
   socket_.close(ignored);
   Unlink();
+  stream_.reset();
   io_->shared().ReleaseBytes(reserved_bytes_);
   reserved_bytes_ = 0;
   if (std::exchange(counted_, false)) io_->shared().RequestEnds();
@@ -95,6 +103,7 @@ void Connection::AwaitReadable() {
 
 void Connection::OnReadable() {
   if (state_ == State::kLingering) return DropIncoming();
+  if (state_ == State::kStreaming) return OnStreamReadable();
   for (int i = 0; i < kReadsPerTurn && state_ == State::kReading && !writing_; ++i) {
     ErrorCode error;
     const size_t n =
@@ -172,8 +181,8 @@ void Connection::OnComplete() {
     }
     io_->shared().handler->OnRequest(*this);
   }
-  if (answered_) return FinishExchange();
-  SIS_CHECK(state_ == State::kWaiting, "a handler responds or suspends");
+  if (answered_ && state_ != State::kStreaming) return FinishExchange();
+  SIS_CHECK(state_ != State::kReading || answered_, "a handler responds or suspends");
 }
 
 void Connection::OnUnreadable(const HttpError& error) {
@@ -222,10 +231,13 @@ Resumer Connection::Suspend() {
 }
 
 void Connection::Resume(uint64_t serial, Resumer::Continuation then) {
-  if (state_ != State::kWaiting || serial != waiting_serial_) return;
-  state_ = State::kReading;
+  if (waiting_serial_ == 0 || serial != waiting_serial_) return;
+  const auto self = shared_from_this();
   waiting_serial_ = 0;
+  if (state_ == State::kWaiting) state_ = State::kReading;
   then(*this);
+  if (state_ == State::kStreaming) return Flush();
+  if (state_ == State::kClosed) return;
   if (!answered_) {
     SIS_CHECK(state_ == State::kWaiting, "a resumed handler responds or suspends");
     return;
@@ -241,10 +253,28 @@ void Connection::RespondAndClose(const Problem& problem) {
 }
 
 void Connection::Respond(Answer answer) {
+  if (stream_ != nullptr) return AbortStream();  // Too late for another answer.
+  const std::string_view body =
+      answer.owned_body.empty() ? answer.body : std::string_view(answer.owned_body);
+  const bool has_body = !HasNoBody(answer.status);
+  AppendHead(answer, has_body ? Framing::kLength : Framing::kNone, body.size());
+  if (has_body && method_ != Method::kHead) {
+    if (answer.owned_body.size() >= kBigBodyBytes) {
+      big_body_ = std::move(answer.owned_body);
+    } else {
+      io_->out().append(body);
+    }
+  }
+  io_->shared().handler->OnAnswered(*this, answer.status);
+}
+
+void Connection::AppendHead(const Answer& answer, Framing framing, size_t body_bytes) {
   SIS_CHECK(!answered_, "an exchange is answered once");
   answered_ = true;
   const RequestHead& head = reader_.head();
+  const bool old_client = head.minor_version() == 0;
   const bool close = close_after_ || answer.close || body_to_come_ || !head.keep_alive() ||
+                     (framing == Framing::kStream && old_client) ||
                      io_->shared().draining.load(std::memory_order_relaxed);
   if (answer.status == 429) {
     io_->shared().refused_overload.fetch_add(1, std::memory_order_relaxed);
@@ -257,33 +287,25 @@ void Connection::Respond(Answer answer) {
   out.append("\r\n");
   out.append(answer.headers);
   io_->shared().handler->AppendCommonHeaders(answer, &out);
-  const std::string_view body =
-      answer.owned_body.empty() ? answer.body : std::string_view(answer.owned_body);
   if (!answer.content_type.empty()) {
     out.append("Content-Type: ");
     out.append(answer.content_type);
     out.append("\r\n");
   }
-  if (!HasNoBody(answer.status)) {
+  if (framing == Framing::kLength) {
     out.append("Content-Length: ");
-    AppendNumber(&out, body.size());
+    AppendNumber(&out, body_bytes);
     out.append("\r\n");
+  } else if (framing == Framing::kStream && !old_client) {
+    out.append("Transfer-Encoding: chunked\r\n");
   }
   if (close) {
     out.append("Connection: close\r\n");
-  } else if (head.minor_version() == 0) {
+  } else if (old_client) {
     out.append("Connection: keep-alive\r\n");
   }
   out.append("\r\n");
-  if (!HasNoBody(answer.status) && method_ != Method::kHead) {
-    if (answer.owned_body.size() >= kBigBodyBytes) {
-      big_body_ = std::move(answer.owned_body);
-    } else {
-      out.append(body);
-    }
-  }
   close_after_ = close;
-  io_->shared().handler->OnAnswered(*this, answer.status);
 }
 
 void Connection::FinishExchange() {
@@ -291,6 +313,59 @@ void Connection::FinishExchange() {
   reserved_bytes_ = 0;
   progressed_ = true;
   reader_.Next();
+}
+
+// --- Streaming ---
+
+void Connection::RespondStream(Answer head, StreamKind kind, std::unique_ptr<AnswerStream> stream) {
+  SIS_CHECK(state_ == State::kReading && !body_to_come_, "a stream answers a whole request");
+  AppendHead(head, Framing::kStream, 0);
+  io_->shared().handler->OnAnswered(*this, head.status);
+  if (method_ == Method::kHead) return;
+  state_ = State::kStreaming;
+  stream_ = std::move(stream);
+  endless_ = kind == StreamKind::kEndless;
+}
+
+void Connection::AskForPiece() {
+  Unlink();
+  waiting_serial_ = io_->NextSerial();
+  AwaitReadable();
+  stream_->Produce(Resumer(io_->completions(), slot_, waiting_serial_));
+}
+
+void Connection::SendPiece(std::string_view piece) {
+  SIS_CHECK(stream_ != nullptr && !piece.empty(), "a piece of no stream, or an empty one");
+  std::string& out = io_->out();
+  if (reader_.head().minor_version() == 0) {
+    out.append(piece);
+    return;
+  }
+  AppendHex(&out, piece.size());
+  out.append("\r\n").append(piece).append("\r\n");
+}
+
+void Connection::EndStream() {
+  SIS_CHECK(stream_ != nullptr, "a stream ends once");
+  if (reader_.head().minor_version() != 0) io_->out().append("0\r\n\r\n");
+  stream_.reset();
+  state_ = State::kReading;
+}
+
+void Connection::AbortStream() {
+  stream_.reset();
+  io_->out().clear();
+  Close();
+}
+
+// A peer that has ended its side takes no more events: it is gone. What it sends ahead stays in the
+// kernel until the stream has ended.
+void Connection::OnStreamReadable() {
+  char first = 0;
+  ErrorCode error;
+  const size_t n = socket_.receive(asio::buffer(&first, 1), Socket::message_peek, error);
+  if (WouldBlock(error)) return AwaitReadable();
+  if (error || n == 0) Close();
 }
 
 // --- Writing ---
@@ -337,10 +412,11 @@ void Connection::AfterFlush() {
   sent_ = 0;
   if (unsent_.capacity() > 0) Release(&unsent_);
   if (!big_body_.empty()) Release(&big_body_);
-  if (counted_ && state_ != State::kWaiting) {
+  if (counted_ && state_ != State::kWaiting && (state_ != State::kStreaming || endless_)) {
     counted_ = false;
     io_->shared().RequestEnds();
   }
+  if (state_ == State::kStreaming && waiting_serial_ == 0) return AskForPiece();
   if (close_after_ && state_ == State::kReading) BeginLinger();
 }
 

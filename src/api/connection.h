@@ -2,10 +2,11 @@
 //
 //   reading -> (handler) -> reading ...        the answer was given inside the call
 //           -> waiting -> reading ...          the handler suspended the exchange
+//   reading, waiting -> streaming -> reading ... the answer comes in pieces
 //   any of them -> lingering -> closed         the last answer is out; the peer's rest is dropped
 //
 // Nothing is read while waiting, nor while the peer does not take what was written: the kernel's
-// window then holds it back.
+// window then holds it back. While streaming the connection listens for the peer's going away.
 #ifndef SISYPHUS_API_CONNECTION_H_
 #define SISYPHUS_API_CONNECTION_H_
 
@@ -40,11 +41,15 @@ class Connection final : public Exchange,
   std::string& body() override { return reader_.body(); }
   void Respond(Answer answer) override;
   Resumer Suspend() override;
+  void RespondStream(Answer head, StreamKind kind, std::unique_ptr<AnswerStream> stream) override;
+  void SendPiece(std::string_view piece) override;
+  void EndStream() override;
+  void AbortStream() override;
   std::string& header_scratch() override;
   std::string& body_scratch() override;
 
  private:
-  enum class State : uint8_t { kReading, kWaiting, kLingering, kClosed };
+  enum class State : uint8_t { kReading, kWaiting, kStreaming, kLingering, kClosed };
 
   NodeId Leader() const override;
 
@@ -62,6 +67,11 @@ class Connection final : public Exchange,
   bool ReserveBodyBytes();
   void RespondAndClose(const Problem& problem);
   void FinishExchange();
+
+  enum class Framing : uint8_t { kNone, kLength, kStream };
+  void AppendHead(const Answer& answer, Framing framing, size_t body_bytes);
+  void AskForPiece();
+  void OnStreamReadable();
   void UpdateReadDeadline();
 
   void Flush();
@@ -79,6 +89,8 @@ class Connection final : public Exchange,
   bool body_to_come_ = false;    // An answer now would leave a body unread.
   uint64_t waiting_serial_ = 0;  // Of the Resumer that may wake it.
   size_t reserved_bytes_ = 0;
+  std::unique_ptr<AnswerStream> stream_;  // While streaming.
+  bool endless_ = false;
 
   bool awaits_readable_ = false;
   bool writing_ = false;      // The peer does not take what is in unsent_ and big_body_.

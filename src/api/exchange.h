@@ -3,7 +3,7 @@
 // A connection answers its requests one after the other, in their order: the next one is read when
 // the previous one has its answer. A handler either responds inside OnRequest or suspends the
 // exchange and responds when it is resumed; everything happens on the connection's io thread but
-// Resumer::Resume, which any thread may call.
+// Resumer::Resume, which any thread may call. An answer may also be a stream of pieces.
 #ifndef SISYPHUS_API_EXCHANGE_H_
 #define SISYPHUS_API_EXCHANGE_H_
 
@@ -44,6 +44,23 @@ class Resumer {
   uint64_t serial_;
 };
 
+// A body that is made piece by piece, as fast as the peer takes it. Destroyed on the io thread when
+// its exchange has ended, in whatever way: the peer may just be gone. It then lets go of
+// everything.
+class AnswerStream {
+ public:
+  virtual ~AnswerStream() = default;
+
+  // The peer has taken all there was. Io thread; must return quickly. What `resumer` is given calls
+  // one of Exchange's SendPiece, EndStream and AbortStream.
+  virtual void Produce(Resumer resumer) = 0;
+};
+
+enum class StreamKind : uint8_t {
+  kFinite,   // A request in flight until its end.
+  kEndless,  // Ends when the peer, or the server, goes away: nobody waits for it.
+};
+
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -69,6 +86,15 @@ class Exchange {
   void RespondProblem(const Problem& problem, std::string_view more_headers = {});
 
   virtual Resumer Suspend() = 0;
+
+  // In place of Respond: `head`, without a body, and then what `stream` produces, in chunks (to a
+  // client of HTTP/1.0: until the connection closes).
+  virtual void RespondStream(Answer head, StreamKind kind,
+                             std::unique_ptr<AnswerStream> stream) = 0;
+  virtual void SendPiece(std::string_view piece) = 0;  // Not empty.
+  virtual void EndStream() = 0;
+  // The body cannot be finished: the connection ends, and the peer sees that something is missing.
+  virtual void AbortStream() = 0;
 
   // Empty buffers of the io thread, to build an answer in. One answer at a time.
   virtual std::string& header_scratch() = 0;

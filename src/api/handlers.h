@@ -11,6 +11,16 @@ void HandleGet(Api& api, Exchange& exchange, const Match& match);
 void HandlePut(Api& api, Exchange& exchange, const Match& match);
 void HandleDelete(Api& api, Exchange& exchange, const Match& match);
 
+// range_handlers.cc
+void HandleRange(Api& api, Exchange& exchange, const Match& match);
+void HandleDeleteRange(Api& api, Exchange& exchange, const Match& match);
+
+// watch_handlers.cc
+void HandleWatch(Api& api, Exchange& exchange, const Match& match);
+
+// history_handlers.cc
+void HandleCompact(Api& api, Exchange& exchange, const Match& match);
+
 // simple_handlers.cc
 void HandleSimpleGet(Api& api, Exchange& exchange, const Match& match);
 void HandleSimplePut(Api& api, Exchange& exchange, const Match& match);

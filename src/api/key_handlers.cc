@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "api/handlers.h"
-#include "api/json.h"
+#include "api/key_json.h"
 #include "api/key_operations.h"
 #include "api/problem.h"
 #include "api/write_terms.h"
@@ -84,22 +84,6 @@ bool DecodeKey(Api& api, Exchange& exchange, const Match& match, std::string* ke
     return false;
   }
   return CheckKeySize(api, exchange, *key);
-}
-
-void AppendPrevious(std::string* out, const std::optional<kv::VersionedValue>& previous) {
-  if (!previous.has_value()) {
-    out->append(",\"prev\":null");
-    return;
-  }
-  out->append(",\"prev\":{");
-  AppendJsonBytes(out, "value", previous->value);
-  out->append(",\"create_revision\":");
-  AppendNumber(out, previous->create_revision.value());
-  out->append(",\"mod_revision\":");
-  AppendNumber(out, previous->mod_revision.value());
-  out->append(",\"version\":");
-  AppendNumber(out, previous->version);
-  out->push_back('}');
 }
 
 void RespondCompareFailed(Exchange& exchange, Index current, bool replayed = false) {

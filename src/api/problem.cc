@@ -22,6 +22,7 @@ constexpr Kind kKinds[] = {
     {405, "method_not_allowed", false},
     {408, "request_timeout", true},
     {409, "conflict", false},
+    {410, "compacted", false},
     {412, "compare_failed", false},
     {413, "too_large", false},
     {414, "uri_too_long", false},

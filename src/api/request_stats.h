@@ -20,9 +20,9 @@ class RequestStats {
   static constexpr std::array<double, 16> kBoundsSeconds = {
       0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
       0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
-  static constexpr std::array<int, 24> kStatuses = {200, 201, 204, 304, 307, 400, 404, 405,
-                                                    408, 409, 412, 413, 414, 415, 417, 429,
-                                                    431, 500, 501, 503, 504, 505, 507, 0};
+  static constexpr std::array<int, 25> kStatuses = {200, 201, 204, 304, 307, 400, 404, 405, 408,
+                                                    409, 410, 412, 413, 414, 415, 417, 429, 431,
+                                                    500, 501, 503, 504, 505, 507, 0};
 
   explicit RequestStats(size_t endpoints) : endpoints_(endpoints) {}
 

@@ -17,6 +17,10 @@ constexpr Action kLeasesActions[] = {{Method::kGet, HandleListLeases},
 constexpr Action kLeaseActions[] = {{Method::kGet, HandleGetLease},
                                     {Method::kPost, HandleKeepLeaseAlive, Body::kObject},
                                     {Method::kDelete, HandleRevokeLease}};
+constexpr Action kRangeActions[] = {{Method::kGet, HandleRange},
+                                    {Method::kDelete, HandleDeleteRange}};
+constexpr Action kWatchActions[] = {{Method::kGet, HandleWatch}};
+constexpr Action kCompactActions[] = {{Method::kPost, HandleCompact, Body::kObject}};
 constexpr Action kClusterActions[] = {{Method::kGet, HandleCluster},
                                       {Method::kHead, HandleCluster}};
 constexpr Action kMembersActions[] = {{Method::kPost, HandleAddMember, Body::kObject}};
@@ -42,6 +46,9 @@ constexpr Route kRoutes[] = {
     {"/v1/txn", "/v1/txn", false, kTxnActions},
     {"/v1/leases", "/v1/leases", false, kLeasesActions},
     {"/v1/leases/{id}", "/v1/leases/", false, kLeaseActions},
+    {"/v1/kv", "/v1/kv", false, kRangeActions},
+    {"/v1/watch", "/v1/watch", false, kWatchActions},
+    {"/v1/compact", "/v1/compact", false, kCompactActions},
     {"/v1/cluster", "/v1/cluster", false, kClusterActions},
     {"/v1/members", "/v1/members", false, kMembersActions},
     {"/v1/members/{id}", "/v1/members/", false, kMemberActions},

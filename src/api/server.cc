@@ -48,7 +48,10 @@ class ServerImpl final : public Server {
 
   std::string bound_address() const override { return listener_->bound_address(); }
   void BeginDrain() override { listener_->BeginDrain(); }
-  void Stop(Duration timeout) override { listener_->Stop(timeout); }
+  void Stop(Duration timeout) override {
+    listener_->Stop(timeout);
+    api_.StopActors();
+  }
 
   ServerStats stats() const override {
     const ListenerStats of_listener = listener_->stats();

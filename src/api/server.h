@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/executor.h"
 #include "base/status.h"
 #include "kv/store.h"
 #include "node/node.h"
@@ -34,7 +35,9 @@ struct Limits {
   Duration header_timeout =
       std::chrono::seconds(10);  // From the first byte of a request to the end of its headers.
   Duration body_timeout = std::chrono::seconds(60);
-  Duration idle_timeout = std::chrono::seconds(300);  // Between requests.
+  Duration idle_timeout = std::chrono::seconds(300);   // Between requests.
+  size_t max_scans = 256;                              // Walks over ranges at once; beyond: 429.
+  Duration max_reader_age = std::chrono::seconds(60);  // For a walk to pin tables and memtables.
 };
 
 struct ServerOptions {
@@ -43,7 +46,8 @@ struct ServerOptions {
   bool simple_endpoints = true;
   Limits limits;
 
-  Clock* clock = nullptr;  // Not owned; outlives the server.
+  Clock* clock = nullptr;        // Not owned; outlives the server.
+  Executor* executor = nullptr;  // Likewise. Null: threads of the server's own.
 
   // The body of /metrics, in the Prometheus text format. Called on an io thread, at most one at a
   // time.

@@ -11,6 +11,7 @@
 #include "api/handlers.h"
 #include "api/json.h"
 #include "api/json_body.h"
+#include "api/key_json.h"
 #include "api/problem.h"
 #include "api/write_terms.h"
 
@@ -196,23 +197,8 @@ bool CheckSizes(Api& api, Exchange& exchange, const kv::Txn& txn) {
 void AppendFound(std::string* out, const kv::TxnOperationResult& result, bool keys_only) {
   out->append("{\"get\":{\"kvs\":[");
   for (const auto& [key, value] : result.found) {
-    out->append(out->back() == '[' ? "{" : ",{");
-    AppendJsonBytes(out, "key", key);
-    if (!keys_only) {
-      out->push_back(',');
-      AppendJsonBytes(out, "value", value.value);
-    }
-    out->append(",\"create_revision\":");
-    AppendNumber(out, value.create_revision.value());
-    out->append(",\"mod_revision\":");
-    AppendNumber(out, value.mod_revision.value());
-    out->append(",\"version\":");
-    AppendNumber(out, value.version);
-    if (value.lease != 0) {
-      out->append(",\"lease\":");
-      AppendNumber(out, value.lease);
-    }
-    out->push_back('}');
+    if (out->back() != '[') out->push_back(',');
+    AppendKeyValue(out, key, value, keys_only);
   }
   out->append("],\"count\":");
   AppendNumber(out, result.count);

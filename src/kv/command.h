@@ -4,8 +4,9 @@
 //
 //   command   kind u8, and then
 //     1 put, 2 delete   flags u8 | if_revision varint (flag 1) | key bytes | value: the rest (put)
-//     3 delete range    start bytes | end: the rest; every key in [start, end), an empty end is
-//     none 4 transaction     txn.h
+//     3 delete range    start bytes | end: the rest; the keys in [start, end), no end if empty
+//     4 transaction     txn.h
+//     32 compact        history.h
 //   flags     1 if_revision is there, 2 only if absent, 4 answer with the previous value
 //
 //   result    kind u8, and then
@@ -17,6 +18,7 @@
 //     5 refused         reason u8 (Refusal): nothing was changed
 //     6 a repeat        session.h
 //     9, 10, 11 leases  lease.h
+//     16 compacted      history.h
 //   previous  0, or 1 | create varint | mod varint | version varint | value: the rest
 //
 // A kind or flag that is not known here comes from a newer version: it cannot be applied, and the

@@ -5,6 +5,7 @@
 
 #include "kv/draft.h"
 #include "kv/execute.h"
+#include "kv/history.h"
 
 namespace sisyphus::kv {
 
@@ -28,10 +29,20 @@ StatusOr<std::optional<VersionedValue>> Find(DB& db, const std::string& tree_key
   return std::optional<VersionedValue>(std::move(value));
 }
 
+StatusOr<Index> FloorAt(DB& db, uint64_t sequence) {
+  ReadOptions read;
+  read.sequence = sequence;
+  ReadResult found;
+  SIS_ASSIGN_OR_RETURN(const bool exists, db.Get(read, kFloorKey, &found));
+  return exists ? DecodeFloor(found.value) : Index();
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<Machine>> Machine::Open(MachineOptions options) {
   std::unique_ptr<Machine> machine(new Machine(std::move(options)));
+  machine->feed_ =
+      std::make_unique<WatchFeed>(machine->options_.watches, machine->options_.engine.executor);
   SIS_ASSIGN_OR_RETURN(std::unique_ptr<DB> db, machine->OpenTree());
   MutexLock lock(machine->mu_);
   machine->db_ = std::move(db);
@@ -41,9 +52,15 @@ StatusOr<std::unique_ptr<Machine>> Machine::Open(MachineOptions options) {
 StatusOr<std::unique_ptr<DB>> Machine::OpenTree() {
   Options engine = options_.engine;
   engine.listener = this;
+  engine.history_prefix = kChangeRecordPrefix;
   SIS_ASSIGN_OR_RETURN(std::unique_ptr<DB> db, DB::Open(engine, options_.directory));
   SIS_RETURN_IF_ERROR(deadlines_.Load(db.get()));
   applied_term_.store(db->last_written().term);
+  const uint64_t applied = db->last_written().sequence;
+  SIS_ASSIGN_OR_RETURN(const Index floor, FloorAt(*db, applied));
+  db->SetHistoryFloor(floor.value());
+  history_floor_ = floor.value();
+  feed_->Restart(Index(applied));
   return db;
 }
 
@@ -63,6 +80,8 @@ Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::
   for (const node::Command& entry : commands) {
     DeadlineChanges changes;
     SIS_ASSIGN_OR_RETURN(std::string answer, Decide(*tree, entry, &changes));
+    feed_->Note(entry.position.index, batch_);
+    AppendChangeRecord(entry.position.index, &batch_);
     SIS_RETURN_IF_ERROR(
         tree->Write(batch_, {entry.position.index.value(), entry.position.term.value()}));
     results->push_back(std::move(answer));
@@ -73,6 +92,11 @@ Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::
     }
   }
   if (wake) CallOnTime();
+  if (!commands.empty()) {
+    const Index last = commands.back().position.index;
+    feed_->Publish(last);
+    if (on_applied_) on_applied_(last);
+  }
   applied_since_review_ += commands.size();
   if (applied_since_review_ >= kReviewEvery) {
     applied_since_review_ = 0;
@@ -85,6 +109,10 @@ StatusOr<std::string> Machine::Decide(DB& db, const node::Command& entry,
                                       DeadlineChanges* changes) {
   batch_.Clear();
   if (entry.bytes.empty()) return std::string();
+  if (IsCompactCommand(entry.bytes)) {
+    SIS_ASSIGN_OR_RETURN(const Index floor, Compact(entry.bytes, entry.position.index));
+    return EncodeCompactResult(floor);
+  }
   Draft draft(&db, entry.position.index, &deadlines_, &batch_);
   StatusOr<std::string> result = Execute(entry.bytes, entry.position.term, &draft);
   if (!result.ok()) return WithContext(result.status(), "entry " + ToString(entry.position.index));
@@ -140,6 +168,18 @@ StatusOr<std::vector<Lease>> Machine::ListLeases(uint64_t after, size_t limit) {
   return leases;
 }
 
+// The floor moves up, and never to the entry itself or beyond. The tree goes on keeping what lies
+// above the floor that its tables hold (OnFlushed): a crash now takes this entry back, and what is
+// read until it is applied again has the old floor.
+StatusOr<Index> Machine::Compact(std::string_view bytes, Index index) {
+  SIS_ASSIGN_OR_RETURN(const Index wanted, DecodeCompactCommand(bytes));
+  if (wanted > history_floor() && wanted < index) {
+    batch_.Put(kFloorKey, EncodeFloor(wanted));
+    history_floor_ = wanted.value();
+  }
+  return history_floor();
+}
+
 StatusOr<Machine::ReadOutcome> Machine::Read(std::string_view key) {
   ReadOutcome outcome;
   const std::shared_ptr<DB> tree = db();
@@ -183,7 +223,14 @@ void Machine::ReviewPressure() {
   pressure_.store(std::max({0.0, level0, 2 * waiting}), std::memory_order_relaxed);
 }
 
-void Machine::OnFlushed(const Position& /*position*/) { ReviewPressure(); }
+void Machine::OnFlushed(const Position& position) {
+  const std::shared_ptr<DB> tree = db();
+  const StatusOr<Index> floor = FloorAt(*tree, position.sequence);
+  if (!floor.ok()) return OnBackgroundError(floor.status());
+  if (floor->value() > std::exchange(tree_floor_, floor->value()))
+    tree->SetHistoryFloor(floor->value());
+  ReviewPressure();
+}
 
 void Machine::OnWritable() {
   std::function<void()> on_ready;

@@ -24,7 +24,9 @@
 #include "kv/deadlines.h"
 #include "kv/lease.h"
 #include "kv/log_time.h"
+#include "kv/range_reader.h"
 #include "kv/value.h"
+#include "kv/watch_feed.h"
 #include "node/state_machine.h"
 #include "sisyphus/db.h"
 #include "sisyphus/options.h"
@@ -36,6 +38,7 @@ class Machine final : public node::StateMachine, private EventListener {
   struct MachineOptions {
     std::string directory;
     Options engine;  // Its file system and executor are used; its listener is replaced.
+    WatchFeedOptions watches;
     // The tree can take no more writes. Called on a background actor; the process should end.
     std::function<void(const Status&)> on_fatal;
   };
@@ -49,6 +52,20 @@ class Machine final : public node::StateMachine, private EventListener {
     Index state;
   };
   StatusOr<ReadOutcome> Read(std::string_view key);
+
+  // Reads of the past are exact from here on, and refused below. Check it after reading: what was
+  // read before it passed the revision was whole (history.h).
+  Index history_floor() const { return Index(history_floor_.load()); }
+
+  WatchFeed& feed() { return *feed_; }
+  PinnedReaders& readers() { return readers_; }
+  Clock& clock() { return options_.engine.executor->clock(); }
+
+  // Called with the last index of each batch that was applied, on the apply actor. Before the first
+  // Apply.
+  void SetAppliedCallback(std::function<void(Index)> on_applied) {
+    on_applied_ = std::move(on_applied);
+  }
 
   // The last applied index.
   Index revision() const { return Index(db()->last_written().sequence); }
@@ -93,6 +110,8 @@ class Machine final : public node::StateMachine, private EventListener {
   // Answers what the client is told; the changes are in batch_.
   StatusOr<std::string> Decide(DB& db, const node::Command& entry, DeadlineChanges* changes);
   void CallOnTime();
+  // Answers the floor after the command of the entry at `index`.
+  StatusOr<Index> Compact(std::string_view command, Index index);
   void ReviewPressure();
 
   // EventListener.
@@ -105,6 +124,13 @@ class Machine final : public node::StateMachine, private EventListener {
   // Owned by the apply actor.
   uint64_t applied_since_review_ = 0;
   WriteBatch batch_;  // Reused.
+  std::function<void(Index)> on_applied_;
+
+  std::atomic<uint64_t> history_floor_{0};
+  PinnedReaders readers_;
+  std::unique_ptr<WatchFeed> feed_;
+  // Owned by the tree's flush actor.
+  uint64_t tree_floor_ = 0;
 
   std::atomic<double> pressure_{0};
   std::atomic<uint64_t> applied_term_{0};

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kv/command.h"
+#include "kv/history.h"
 
 namespace sisyphus::kv {
 
@@ -189,6 +190,17 @@ StatusOr<GetResult> Store::Read(const GetRequest& request) {
     }
   }
   return GetResult{std::move(outcome.found), outcome.state};
+}
+
+void Store::Compact(Index revision, MonotonicTime deadline,
+                    absl::AnyInvocable<void(StatusOr<CompactResult>)> done) {
+  node_->Propose(EncodeCompactCommand(revision), deadline,
+                 [then = std::move(done)](StatusOr<node::ProposalResult> outcome) mutable {
+                   if (!outcome.ok()) return then(outcome.status());
+                   const StatusOr<Index> floor = DecodeCompactResult(outcome->result);
+                   if (!floor.ok()) return then(floor.status());
+                   then(CompactResult{*floor, outcome->position.index});
+                 });
 }
 
 }  // namespace sisyphus::kv

@@ -22,10 +22,12 @@
 #include "kv/command.h"
 #include "kv/lease.h"
 #include "kv/machine.h"
+#include "kv/range_reader.h"
 #include "kv/session.h"
 #include "kv/timekeeper.h"
 #include "kv/txn.h"
 #include "kv/value.h"
+#include "kv/watch.h"
 #include "node/node.h"
 
 namespace sisyphus::kv {
@@ -107,6 +109,11 @@ struct GetResult {
   Index store_revision;  // The state that was read.
 };
 
+struct CompactResult {
+  Index floor;     // Of history, afterwards: below what was asked for if that lies in the future.
+  Index revision;  // Of the entry.
+};
+
 class Store {
  public:
   // Neither is owned; both outlive the store.
@@ -149,6 +156,24 @@ class Store {
   // kLease the answer counts only if it is not kUnavailable: the lease is checked after the read,
   // and kUnavailable asks the caller to go through WaitReadable(kLinearizable).
   StatusOr<GetResult> Read(const GetRequest& request);
+
+  // What is applied here.
+  Index revision() const { return machine_->revision(); }
+
+  // Walks over the local state at `revision`, which is not above revision(). Its Read may
+  // read tables from disk.
+  std::unique_ptr<RangeReader> NewRangeReader(KeyRange range, Index revision, bool reverse) {
+    return std::make_unique<RangeReader>(machine_, std::move(range), revision, reverse);
+  }
+  // Errors as Watch::Open. The watch must not outlive the machine.
+  StatusOr<std::unique_ptr<Watch>> OpenWatch(WatchRequest request) {
+    return Watch::Open(machine_, std::move(request));
+  }
+
+  // Moves the floor of history to `revision`, if it is below. Errors are the node's.
+  void Compact(Index revision, MonotonicTime deadline,
+               absl::AnyInvocable<void(StatusOr<CompactResult>)> done);
+  Index history_floor() const { return machine_->history_floor(); }
 
  private:
   node::Node* const node_;

@@ -19,6 +19,8 @@ std::string TreeKey(std::string_view user_key) {
   return key;
 }
 
+bool IsUserTreeKey(std::string_view tree_key) { return tree_key.starts_with(kUserKeys); }
+
 std::string_view UserKey(std::string_view tree_key) { return tree_key.substr(1); }
 
 std::string TreeEnd(std::string_view user_end) {

@@ -26,6 +26,7 @@ struct VersionedValue {
 };
 
 std::string TreeKey(std::string_view user_key);
+bool IsUserTreeKey(std::string_view tree_key);
 std::string_view UserKey(std::string_view tree_key);  // Requires: a tree key of a user's key.
 // The first tree key behind those of all users' keys below `user_end`; empty: behind all of them.
 std::string TreeEnd(std::string_view user_end);

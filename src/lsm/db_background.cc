@@ -115,15 +115,17 @@ void DbImpl::FlushOne() {
 }
 
 absl::Status DbImpl::WriteTable(const Memtable& memtable, VersionEdit* edit) {
-  CompactionJob job({.fs = &fs_,
-                     .options = &options_,
-                     .directory = directory_,
-                     .level = 0,
-                     .table_bytes = 0,
-                     .new_file_number = [this] { return versions_.NewFileNumber(); }},
-                    memtable.NewIterator(),
-                    // Deletions must reach what lies in the tables below.
-                    Retention(snapshots_.ReadPoints(), [](std::string_view) { return true; }));
+  CompactionJob job(
+      {.fs = &fs_,
+       .options = &options_,
+       .directory = directory_,
+       .level = 0,
+       .table_bytes = 0,
+       .new_file_number = [this] { return versions_.NewFileNumber(); }},
+      memtable.NewIterator(),
+      // Deletions must reach what lies in the tables below.
+      Retention(
+          snapshots_.ReadPoints(), [](std::string_view) { return true; }, options_.history_prefix));
   while (!stopping_) {
     SIS_ASSIGN_OR_RETURN(const bool done, job.Step(kStepBytes));
     if (!done) continue;
@@ -209,7 +211,8 @@ std::unique_ptr<CompactionJob> DbImpl::NewJob(const Compaction& compaction) {
                             .level = compaction.output_level,
                             .table_bytes = options_.table_bytes,
                             .new_file_number = [this] { return versions_.NewFileNumber(); }},
-      NewMergingIterator(std::move(sources)), Retention(snapshots_.ReadPoints(), may_be_deeper));
+      NewMergingIterator(std::move(sources)),
+      Retention(snapshots_.ReadPoints(), may_be_deeper, options_.history_prefix));
 }
 
 void DbImpl::StepCompaction() {

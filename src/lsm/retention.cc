@@ -17,6 +17,10 @@ bool Retention::Keep(const KeyView& key) {
     const auto reader = std::lower_bound(read_points_.begin(), read_points_.end(), sequence);
     if (*reader >= newer) return false;
   }
+  if (history_prefix_ && key.user_key.starts_with(*history_prefix_) &&
+      sequence <= read_points_.front()) {
+    return false;
+  }
   if (key.kind() == Kind::kDelete && sequence <= read_points_.front()) {
     return may_be_deeper_(key.user_key);
   }

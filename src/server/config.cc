@@ -36,6 +36,7 @@ struct Flags {
   uint64_t heartbeat_ms = 50;
   uint64_t election_ms = 400;
   uint64_t request_ms = 5000;
+  uint64_t reader_age_ms = 60'000;
 };
 
 void AddNodeFlags(CLI::App* app, Config* config, Flags* flags) {
@@ -142,6 +143,28 @@ void AddTuningFlags(CLI::App* app, Config* config, Flags* flags) {
       ->check(CLI::Range(uint64_t{1} << 20, uint64_t{64} << 30));
 }
 
+void AddHistoryFlags(CLI::App* app, Config* config, Flags* flags) {
+  const auto add = [app](const char* name, auto& target, const char* help, const char* env) {
+    return app->add_option(name, target, help)
+        ->envname(env)
+        ->capture_default_str()
+        ->group("History");
+  };
+  add("--history-revisions", config->history_revisions,
+      "kept for reads of the past and for watches; counts on the leader; 0: no bound",
+      "SISYPHUS_HISTORY_REVISIONS")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 50));
+  add("--max-watches", config->max_watches, "open at once on this node", "SISYPHUS_MAX_WATCHES")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 20));
+  add("--max-scans", config->limits.max_scans, "ranges being read at once on this node",
+      "SISYPHUS_MAX_SCANS")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 16));
+  add("--max-reader-age-ms", flags->reader_age_ms,
+      "for which the reader of a range may pin tables that compaction has replaced",
+      "SISYPHUS_MAX_READER_AGE_MS")
+      ->check(CLI::Range(1, 3'600'000));
+}
+
 // Of a node that joins: it is no founder, and it must be told where the others are.
 Status FinishJoin(const CLI::App& app, const Flags& flags, Config* config) {
   config->join = true;
@@ -197,6 +220,7 @@ Status FinishConfig(const CLI::App& app, const Flags& flags, const std::string& 
   config->heartbeat_interval = std::chrono::milliseconds(flags.heartbeat_ms);
   config->election_timeout = std::chrono::milliseconds(flags.election_ms);
   config->limits.request_timeout = std::chrono::milliseconds(flags.request_ms);
+  config->limits.max_reader_age = std::chrono::milliseconds(flags.reader_age_ms);
   config->simple_endpoints = flags.simple_endpoints == "on";
   return OkStatus();
 }
@@ -241,6 +265,7 @@ ParsedConfig ParseConfig(int argc, const char* const* argv, const std::string& h
   app.allow_config_extras(CLI::config_extras_mode::error);
   AddNodeFlags(&app, &parsed.config, &flags);
   AddTuningFlags(&app, &parsed.config, &flags);
+  AddHistoryFlags(&app, &parsed.config, &flags);
   try {
     app.parse(WithEnvironment(app, argc, argv));
   } catch (const CLI::CallForHelp&) {

@@ -42,6 +42,8 @@ struct Config {
   uint64_t log_max_bytes = 1 << 30;
   uint64_t min_free_bytes = 256 << 20;
   uint64_t snapshot_bytes_per_second = 0;
+  uint64_t history_revisions = 1'000'000;
+  uint64_t max_watches = 10'000;
 };
 
 // What came out of the command line.

@@ -140,6 +140,30 @@ void AddEngine(const DbStats& stats, const Labels& node_label, Families* out) {
           stats.stalls);
 }
 
+void AddHistory(kv::Machine& machine, const Labels& node_label, Families* out) {
+  const auto gauge = [&](const char* name, const char* help, double value) {
+    out->Gauge(name, help, value, node_label);
+  };
+  gauge("sisyphus_history_floor_revision", "Reads and watches of the past are refused below.",
+        ToDouble(machine.history_floor().value()));
+  const kv::PinnedReaders::Stats readers = machine.readers().stats(machine.clock().Now());
+  gauge("sisyphus_readers_pinned", "Readers of ranges that pin tables or memtables.",
+        ToDouble(readers.readers));
+  gauge("sisyphus_oldest_reader_seconds", "For which the oldest of them has.",
+        std::chrono::duration<double>(readers.oldest).count());
+  const kv::WatchFeedStats feed = machine.feed().stats();
+  gauge("sisyphus_watches", "Open watches.", ToDouble(feed.watches));
+  gauge("sisyphus_watches_parked", "Open watches that wait for something to happen.",
+        ToDouble(feed.parked));
+  gauge("sisyphus_watch_ring_bytes", "Of recent changes kept for watches.",
+        ToDouble(feed.ring_bytes));
+  out->Counter("sisyphus_watch_wakeups_total", "Watches woken.", ToDouble(feed.wakeups),
+               node_label);
+  out->Counter("sisyphus_watch_history_reads_total",
+               "Pieces that watches read from the tree, being behind the recent changes.",
+               ToDouble(feed.tree_reads), node_label);
+}
+
 void AddHttp(const api::ServerStats& stats, Families* out) {
   for (const api::RequestCount& r : stats.requests) {
     out->Counter(
@@ -177,6 +201,7 @@ std::string RenderMetrics(const MetricsSources& sources) {
   Families families;
   AddRaft(sources.node->Status(), node_label, &families);
   AddEngine(sources.machine->stats(), node_label, &families);
+  AddHistory(*sources.machine, node_label, &families);
   AddHttp(sources.api->stats(), &families);
   return families.Text();
 }

@@ -15,7 +15,7 @@ namespace sisyphus::server {
 struct MetricsSources {
   NodeId id;
   const node::Node* node = nullptr;
-  const kv::Machine* machine = nullptr;
+  kv::Machine* machine = nullptr;
   const api::Server* api = nullptr;
 };
 

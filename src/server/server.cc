@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "base/posix_file_system.h"
 #include "base/thread_executor.h"
+#include "kv/history_keeper.h"
 #include "kv/machine.h"
 #include "kv/store.h"
 #include "node/node.h"
@@ -95,6 +96,7 @@ class Server::Impl {
   std::optional<DataDirectory> directory_;
   std::optional<raft::SnapshotMeta> installed_;  // By a swap that a crash interrupted.
   std::unique_ptr<kv::Machine> machine_;
+  std::unique_ptr<kv::HistoryKeeper> history_;
   std::unique_ptr<transport::GrpcTransport> transport_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<kv::Store> store_;
@@ -124,8 +126,11 @@ Status Server::Impl::OpenEngine() {
   options.engine.block_cache_bytes = config_.block_cache_bytes;
   options.engine.file_system = &PosixFileSystem();
   options.engine.executor = &executor_;
+  options.watches.max_watches = config_.max_watches;
   options.on_fatal = on_fatal_;
   SIS_ASSIGN_OR_RETURN(machine_, kv::Machine::Open(std::move(options)));
+  history_ = std::make_unique<kv::HistoryKeeper>(
+      kv::HistoryOptions{.max_revisions = config_.history_revisions}, machine_.get(), &RealClock());
   return OkStatus();
 }
 
@@ -178,6 +183,7 @@ Status Server::Impl::StartNode() {
                  view.term.value(), view.leader.value(), view.commit.value());
   };
   SIS_ASSIGN_OR_RETURN(node_, node::Node::Start(std::move(options)));
+  history_->Attach(node_.get());
   store_ = std::make_unique<kv::Store>(node_.get(), machine_.get());
   return OkStatus();
 }
@@ -189,6 +195,7 @@ Status Server::Impl::BindApi() {
   options.simple_endpoints = config_.simple_endpoints;
   options.limits = config_.limits;
   options.clock = &RealClock();
+  options.executor = &executor_;
   options.render_metrics = [this] {
     return RenderMetrics({config_.id, node_.get(), machine_.get(), api_.get()});
   };

@@ -89,6 +89,7 @@ SimServerOptions SimRun::DrawSizes() {
   sizes.engine.table_bytes = uint64_t{1} << rng_.Between(12, 15);
   sizes.engine.manifest_rewrite_bytes = uint64_t{1} << rng_.Between(9, 14);
   sizes.engine.compress = rng_.Chance(1, 2);
+  sizes.kept_history.max_revisions = uint64_t{1} << rng_.Between(4, 12);
   sizes.node.log_segment_bytes = uint64_t{1} << rng_.Between(13, 15);
   sizes.node.log_keep_bytes = uint64_t{1} << rng_.Between(11, 15);
   sizes.node.log_max_bytes = sizes.node.log_keep_bytes * rng_.Between(1, 4);

@@ -121,7 +121,13 @@ Status SimServer::CheckRestored() {
   const Position at = tree->last_written();
   options_.invariants->OnRestored(incarnation(), {Index(at.sequence), Term(at.term)});
   if (rotten_) return OkStatus();
-  return options_.history->CheckTree("node " + ToString(options_.id), *tree);
+  const std::string who = "node " + ToString(options_.id);
+  SIS_RETURN_IF_ERROR(options_.history->CheckTree(who, *tree));
+  const Index floor = machine_->history_floor();
+  SIS_RETURN_IF_ERROR(options_.history->CheckChanges(who, *tree, floor));
+  // The past, as far as it is held.
+  const Index past(rng_.Between(floor.value(), at.sequence));
+  return options_.history->CheckTreeAt(who + ", of the past,", *tree, past);
 }
 
 Status SimServer::Boot() {
@@ -152,6 +158,8 @@ Status SimServer::OpenEverything() {
   SIS_ASSIGN_OR_RETURN(machine_, kv::Machine::Open(std::move(machine)));
   if (node.installed_snapshot) ++counters_.snapshots_resumed;
   SIS_RETURN_IF_ERROR(CheckRestored());
+  keeper_ = std::make_unique<kv::HistoryKeeper>(options_.kept_history, machine_.get(),
+                                                &process_->clock());
   checked_ = std::make_unique<CheckedMachine>(this);
   transport_ = options_.network->CreateTransport(options_.id, process_.get());
   node.id = options_.id;
@@ -168,6 +176,7 @@ Status SimServer::OpenEverything() {
   node.state_machine = checked_.get();
   node.on_fatal = on_fatal;
   SIS_ASSIGN_OR_RETURN(node_, node::Node::Start(std::move(node)));
+  keeper_->Attach(node_.get());
   store_ = std::make_unique<kv::Store>(node_.get(), machine_.get());
   door_ = process_->CreateActor({.name = "door", .capacity = kDoorCapacity});
   return OkStatus();
@@ -197,6 +206,7 @@ void SimServer::Bury() {
   node_.reset();
   transport_.reset();
   checked_.reset();
+  keeper_.reset();
   if (machine_ != nullptr) CountTree();
   machine_.reset();
   process_.reset();

@@ -15,6 +15,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "kv/history_keeper.h"
 #include "kv/machine.h"
 #include "kv/store.h"
 #include "node/node.h"
@@ -38,6 +39,7 @@ struct SimServerOptions {
   uint64_t seed = 0;
   Options engine;          // Sizes only.
   node::NodeOptions node;  // Sizes and paces only.
+  kv::HistoryOptions kept_history;
   SimExecutor* executor = nullptr;
   SimNetwork* network = nullptr;
   RaftInvariants* invariants = nullptr;
@@ -137,6 +139,7 @@ class SimServer {
   // In the order of their making; destroyed the other way round.
   std::unique_ptr<SimProcess> process_;
   std::unique_ptr<kv::Machine> machine_;
+  std::unique_ptr<kv::HistoryKeeper> keeper_;
   std::unique_ptr<CheckedMachine> checked_;
   std::unique_ptr<node::Transport> transport_;
   std::unique_ptr<node::Node> node_;

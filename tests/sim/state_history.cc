@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/checksum.h"
+#include "base/coding.h"
 #include "kv/command.h"
+#include "kv/history.h"
 
 namespace sisyphus::testing {
 namespace {
@@ -38,6 +40,7 @@ void StateHistory::Change(const std::string& key, Version version) {
   std::vector<Version>& versions = versions_[key];
   if (!versions.empty() && versions.back().value) sum_ -= Fingerprint(key, *versions.back().value);
   if (version.value) sum_ += Fingerprint(key, *version.value);
+  ++changes_.back();
   versions.push_back(std::move(version));
 }
 
@@ -54,11 +57,13 @@ const kv::VersionedValue* StateHistory::At(const std::string& key, Index state) 
 
 void StateHistory::OnApply(Index index, std::string_view command, std::string_view result) {
   if (index.value() != sums_.size()) return;  // Known; a gap is RaftInvariants' business.
+  changes_.push_back(0);
   if (!command.empty()) Decide(index, command, result);
   sums_.push_back(sum_);
 }
 
 void StateHistory::Decide(Index index, std::string_view bytes, std::string_view result_bytes) {
+  if (kv::IsCompactCommand(bytes)) return;  // Changes no key.
   const StatusOr<kv::Command> command = kv::DecodeCommand(bytes);
   const StatusOr<kv::CommandResult> result = kv::DecodeResult(result_bytes);
   if (!command.ok() || !result.ok()) return Violate("entry " + ToString(index) + " is malformed");
@@ -114,13 +119,17 @@ void StateHistory::OnRead(const std::string& who, const std::string& key, Index 
 }
 
 Status StateHistory::CheckTree(const std::string& who, DB& tree) {
-  const Index state(tree.last_written().sequence);
+  return CheckTreeAt(who, tree, Index(tree.last_written().sequence));
+}
+
+Status StateHistory::CheckTreeAt(const std::string& who, DB& tree, Index state) {
   uint64_t sum = 0;
   ReadOptions options;
   options.fill_cache = false;
+  options.sequence = state.value();
   const std::unique_ptr<Iterator> it = tree.NewIterator(options);
-  for (it->SeekToFirst(); it->Valid(); it->Next()) {
-    const std::string key(it->key().substr(1));  // Behind kv's prefix.
+  for (it->Seek(kv::TreeKey("")); it->Valid() && kv::IsUserTreeKey(it->key()); it->Next()) {
+    const std::string key(kv::UserKey(it->key()));
     SIS_ASSIGN_OR_RETURN(const std::optional<kv::VersionedValue> found,
                          kv::DecodeTreeValue(it->value(), Index(it->sequence())));
     OnRead(who, key, state, found);
@@ -129,6 +138,35 @@ Status StateHistory::CheckTree(const std::string& who, DB& tree) {
   SIS_RETURN_IF_ERROR(it->status());
   if (state.value() < sums_.size() && sum != sums_[state.value()]) {
     Violate(who + " lacks a key in its tables, after entry " + ToString(state));
+  }
+  return OkStatus();
+}
+
+Status StateHistory::CheckChanges(const std::string& who, DB& tree, Index floor) {
+  const uint64_t last = std::min<uint64_t>(tree.last_written().sequence, changes_.size() - 1);
+  uint64_t expected = 0;
+  for (uint64_t i = floor.value() + 1; i <= last; ++i) expected += changes_[i];
+  uint64_t found = 0;
+  const std::unique_ptr<Iterator> it = tree.NewIterator({});
+  for (it->Seek(kv::ChangeRecordKey(floor.Next(), 0)); it->Valid(); it->Next()) {
+    const std::optional<kv::ChangeRecordPlace> place = kv::ParseChangeRecordKey(it->key());
+    if (!place || place->revision.value() > last) break;
+    for (Decoder keys(it->value()); keys.ok() && !keys.rest().empty(); ++found) {
+      const std::string key(keys.LengthPrefixed());
+      const auto versions = versions_.find(key);
+      const bool known =
+          versions != versions_.end() &&
+          std::any_of(versions->second.begin(), versions->second.end(),
+                      [&](const Version& version) { return version.since == place->revision; });
+      if (!known) {
+        Violate(who + " says that entry " + ToString(place->revision) + " changed " + key);
+      }
+    }
+  }
+  SIS_RETURN_IF_ERROR(it->status());
+  if (found != expected) {
+    Violate(who + " has " + std::to_string(found) + " changes above " + ToString(floor) + ", not " +
+            std::to_string(expected));
   }
   return OkStatus();
 }

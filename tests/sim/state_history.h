@@ -34,6 +34,12 @@ class StateHistory {
   // could not be read.
   Status CheckTree(const std::string& who, DB& tree);
 
+  // Likewise with the state after entry `state`, which `tree` still holds.
+  Status CheckTreeAt(const std::string& who, DB& tree, Index state);
+
+  // Compares the change records of `tree` with what every entry above `floor` changed.
+  Status CheckChanges(const std::string& who, DB& tree, Index floor);
+
   bool ok() const { return violation_.empty(); }
   const std::string& violation() const { return violation_; }
 
@@ -52,8 +58,9 @@ class StateHistory {
 
   std::string violation_;
   std::map<std::string, std::vector<Version>> versions_;
-  uint64_t sum_ = 0;               // Of the fingerprints of all that is there now.
-  std::vector<uint64_t> sums_{0};  // sums_[i]: after entry i.
+  uint64_t sum_ = 0;                  // Of the fingerprints of all that is there now.
+  std::vector<uint64_t> sums_{0};     // sums_[i]: after entry i.
+  std::vector<uint64_t> changes_{0};  // changes_[i]: how many keys entry i changed.
 };
 
 }  // namespace sisyphus::testing

@@ -184,7 +184,7 @@ TEST_F(KeyEndpoints, RefusesWhatItDoesNotUnderstand) {
   ExpectProblem(Ask("GET", "/v1/kv/k", "", "X-Sisyphus-Forward: always\r\n"), 400, "bad_request");
   EXPECT_EQ(Ask("PUT", "/v1/kv/k", "x", "X-Sisyphus-Forward: never\r\n").status, 201);
 
-  for (const char* path : {"/", "/v1/kv", "/v1/watch", "/v2", "/null"}) {
+  for (const char* path : {"/", "/v1", "/v1/watchx", "/v2", "/null"}) {
     ExpectProblem(Ask("GET", path), 404, "not_found");
   }
   const RawAnswer answer = Ask("POST", "/v1/kv/k");

@@ -29,6 +29,7 @@ TestNode::TestNode(TestOptions options) {
   machine.engine.block_cache_bytes = 1 << 20;
   machine.engine.file_system = &PosixFileSystem();
   machine.engine.executor = &executor_;
+  machine.watches = options.watches;
   machine.on_fatal = Fatal;
   StatusOr<std::unique_ptr<kv::Machine>> opened = kv::Machine::Open(std::move(machine));
   SIS_CHECK(opened.ok(), opened.status().ToString());
@@ -67,6 +68,7 @@ TestNode::TestNode(TestOptions options) {
 
   options.server.address = "127.0.0.1:0";
   options.server.clock = &RealClock();
+  options.server.executor = &executor_;
   if (!options.server.render_metrics) {
     options.server.render_metrics = [] { return std::string("sisyphus_up 1\n"); };
   }

@@ -32,6 +32,7 @@ class TestNode {
   struct TestOptions {
     size_t voters = 1;  // Alone it leads; in company nobody does, until the test says so.
     size_t max_pending_proposals = 1'024;
+    kv::WatchFeedOptions watches;
     ServerOptions server;
   };
   explicit TestNode(TestOptions options);
@@ -44,6 +45,7 @@ class TestNode {
   std::string address() const { return server_->bound_address(); }
   Server& server() { return *server_; }
   node::Node& node() { return *node_; }
+  kv::Machine& machine() { return *machine_; }
 
  private:
   void AwaitView(const std::function<bool(const node::NodeView&)>& wanted);

@@ -93,6 +93,19 @@ RawAnswer RawClient::Read(bool head) {
   return answer;
 }
 
+std::optional<std::string> RawClient::ReadChunk() {
+  size_t end = 0;
+  while ((end = received_.find("\r\n")) == std::string::npos) {
+    if (!Fill()) return std::nullopt;
+  }
+  const size_t size = std::stoul(received_.substr(0, end), nullptr, 16);
+  if (!FillUntil(end + 2 + size + 2)) return std::nullopt;
+  std::string chunk = received_.substr(end + 2, size);
+  SIS_CHECK(received_.compare(end + 2 + size, 2, "\r\n") == 0, "a chunk ends with CR LF");
+  received_.erase(0, end + 2 + size + 2);
+  return chunk;
+}
+
 bool RawClient::AtEnd() {
   if (!received_.empty()) return false;
   char byte;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,6 +41,10 @@ class RawClient {
     Send(bytes);
     return Read();
   }
+
+  // After an answer with chunks: the next one; empty: it was the last. Nothing: the connection
+  // ended.
+  std::optional<std::string> ReadChunk();
 
   // True when the server has closed and sent nothing more.
   bool AtEnd();

@@ -19,7 +19,7 @@ TEST(Routes, FindsByWholePathOrPrefix) {
   EXPECT_EQ(EndpointOf("/v1/kv/a"), "/v1/kv/{key}");
   EXPECT_EQ(EndpointOf("/v1/kv/a/b"), "/v1/kv/{key}");
   EXPECT_EQ(EndpointOf("/v1/kv/"), "/v1/kv/{key}");
-  EXPECT_EQ(EndpointOf("/v1/kv"), "");
+  EXPECT_EQ(EndpointOf("/v1/kv"), "/v1/kv");
   EXPECT_EQ(EndpointOf("/v1/kvx"), "");
   EXPECT_EQ(EndpointOf("/v1/cluster"), "/v1/cluster");
   EXPECT_EQ(EndpointOf("/v1/cluster/"), "");
