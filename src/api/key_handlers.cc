@@ -9,6 +9,7 @@
 #include "api/key_json.h"
 #include "api/key_operations.h"
 #include "api/problem.h"
+#include "api/read_terms.h"
 #include "api/write_terms.h"
 
 namespace sisyphus::api {
@@ -106,9 +107,12 @@ void RespondGet(Exchange& exchange, kv::GetResult result, const ReadConditions& 
     return RespondCompareFailed(exchange, mod_revision);
   }
   if (!result.found.has_value()) {
-    return exchange.RespondProblem(MakeProblem(404, "no such key"));
+    std::string staleness;
+    AppendStaleness(&staleness, result.staleness);
+    return exchange.RespondProblem(MakeProblem(404, "no such key"), staleness);
   }
   std::string& headers = exchange.header_scratch();
+  AppendStaleness(&headers, result.staleness);
   AppendETag(&headers, mod_revision);
   AppendNumberHeader(&headers, "X-Sisyphus-Create-Revision", result.found->create_revision.value());
   AppendNumberHeader(&headers, "X-Sisyphus-Version", result.found->version);
@@ -123,16 +127,6 @@ void RespondGet(Exchange& exchange, kv::GetResult result, const ReadConditions& 
     answer.owned_body = std::move(result.found->value);
   }
   exchange.Respond(std::move(answer));
-}
-
-StatusOr<kv::Consistency> TakeConsistency(Parameters* parameters) {
-  const QueryParameter* parameter = parameters->Take("consistency");
-  if (parameter == nullptr || parameter->value == "linearizable") {
-    return kv::Consistency::kLinearizable;
-  }
-  if (parameter->value == "lease") return kv::Consistency::kLease;
-  if (parameter->value == "stale") return kv::Consistency::kStale;
-  return Invalid("consistency is linearizable, lease or stale");
 }
 
 StatusOr<ReadConditions> ReadConditionsOf(const RequestHead& head) {
@@ -183,15 +177,14 @@ void HandleGet(Api& api, Exchange& exchange, const Match& match) {
   if (!DecodeKey(api, exchange, match, &request.key)) return;
   StatusOr<Parameters> parameters = Parameters::Parse(match.query);
   if (!CheckOrRespond(exchange, parameters.status())) return;
-  const StatusOr<kv::Consistency> consistency = TakeConsistency(&*parameters);
-  if (!CheckOrRespond(exchange, consistency.status())) return;
-  request.consistency = *consistency;
+  const StatusOr<kv::ReadTerms> terms = TakeReadTerms(&*parameters);
+  if (!CheckOrRespond(exchange, terms.status())) return;
+  request.terms = *terms;
   if (!CheckOrRespond(exchange, parameters->Finish())) return;
   StatusOr<ReadConditions> conditions = ReadConditionsOf(exchange.head());
   if (!CheckOrRespond(exchange, conditions.status())) return;
-  if (request.consistency != kv::Consistency::kStale && !api.AcceptLeaderRequest(exchange, match)) {
-    return;
-  }
+  const bool needs_leader = request.terms.consistency != kv::Consistency::kStale;
+  if (needs_leader && !api.AcceptLeaderRequest(exchange, match)) return;
   ReadKey(api, exchange, std::move(request),
           [c = *std::move(conditions)](Exchange& answered, kv::GetResult result) {
             RespondGet(answered, std::move(result), c);

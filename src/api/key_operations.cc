@@ -3,46 +3,25 @@
 #include <utility>
 
 #include "api/problem.h"
+#include "api/read_terms.h"
 
 namespace sisyphus::api {
 namespace {
 
 using ReadAnswer = absl::AnyInvocable<void(Exchange&, kv::GetResult)>;
 
-struct PendingRead {
-  kv::GetRequest request;
-  ReadAnswer answer;
-};
-
-void AnswerRead(Exchange& exchange, StatusOr<kv::GetResult> result, ReadAnswer& answer) {
-  if (!result.ok()) return exchange.RespondProblem(ProblemOf(result.status(), false));
-  answer(exchange, *std::move(result));
-}
-
-void ReadAfterWait(Api& api, Exchange& exchange, std::unique_ptr<PendingRead> read) {
-  api.store().WaitReadable(
-      kv::Consistency::kLinearizable, api.DeadlineOf(exchange),
-      [&api, resumer = exchange.Suspend(), pending = std::move(read)](Status status) mutable {
-        resumer.Resume([&api, status = std::move(status),
-                        waited = std::move(pending)](Exchange& resumed) mutable {
-          if (!status.ok()) return resumed.RespondProblem(ProblemOf(status, false));
-          AnswerRead(resumed, api.store().Read(waited->request), waited->answer);
-        });
-      });
-}
-
 }  // namespace
 
 void ReadKey(Api& api, Exchange& exchange, kv::GetRequest request, ReadAnswer answer) {
-  if (request.consistency != kv::Consistency::kLinearizable) {
-    StatusOr<kv::GetResult> result = api.store().Read(request);
-    const bool no_lease = request.consistency == kv::Consistency::kLease &&
-                          result.status().code() == StatusCode::kUnavailable;
-    if (!no_lease) return AnswerRead(exchange, std::move(result), answer);
-    request.consistency = kv::Consistency::kLinearizable;
-  }
-  ReadAfterWait(api, exchange,
-                std::make_unique<PendingRead>(PendingRead{std::move(request), std::move(answer)}));
+  const kv::ReadTerms terms = request.terms;
+  AwaitReadable(api, exchange, terms,
+                [&api, request = std::move(request),
+                 succeed = std::move(answer)](Exchange& readable) mutable {
+                  StatusOr<kv::GetResult> result = api.store().Read(request);
+                  if (!result.ok())
+                    return RespondReadProblem(api, readable, request.terms, result.status());
+                  succeed(readable, *std::move(result));
+                });
 }
 
 void PutKey(Api& api, Exchange& exchange, kv::PutRequest request,

@@ -14,6 +14,7 @@
 #include "api/key_json.h"
 #include "api/problem.h"
 #include "api/range_query.h"
+#include "api/read_terms.h"
 #include "api/write_terms.h"
 #include "kv/history.h"
 
@@ -199,7 +200,7 @@ void StartScan(Api& api, Exchange& exchange, RangeQuery query, bool lines) {
   const Index state = api.store().revision();
   const Index revision = query.revision.value_or(state);
   if (revision > state) {
-    return query.consistency == kv::Consistency::kStale
+    return query.terms.consistency == kv::Consistency::kStale
                ? exchange.RespondProblem(
                      MakeProblem(503, "this node has not come to that revision yet"))
                : exchange.RespondProblem(MakeProblem(400, "that revision lies in the future"));
@@ -275,19 +276,13 @@ void HandleRange(Api& api, Exchange& exchange, const Match& match) {
   if (!CheckOrRespond(exchange, query.status())) return;
   const bool lines = WantsLines(exchange.head()) && !query->count_only;
   if (!lines && !query->limit) query->limit = kDefaultLimit;
-  if (query->consistency == kv::Consistency::kStale) {
-    return StartScan(api, exchange, *std::move(query), lines);
-  }
-  if (!api.AcceptLeaderRequest(exchange, match)) return;
-  api.store().WaitReadable(
-      kv::Consistency::kLinearizable, api.DeadlineOf(exchange),
-      [&api, lines, resumer = exchange.Suspend(),
-       asked = *std::move(query)](const Status& status) mutable {
-        resumer.Resume([&api, lines, status, waited = std::move(asked)](Exchange& resumed) mutable {
-          if (!status.ok()) return resumed.RespondProblem(ProblemOf(status, false));
-          StartScan(api, resumed, std::move(waited), lines);
-        });
-      });
+  const kv::ReadTerms terms = query->terms;
+  const bool local = terms.consistency == kv::Consistency::kStale;
+  if (!local && !api.AcceptLeaderRequest(exchange, match)) return;
+  AwaitReadable(api, exchange, terms,
+                [&api, lines, asked = *std::move(query)](Exchange& resumed) mutable {
+                  StartScan(api, resumed, std::move(asked), lines);
+                });
 }
 
 }  // namespace sisyphus::api

@@ -3,22 +3,13 @@
 #include <utility>
 
 #include "api/cursor.h"
+#include "api/read_terms.h"
 
 namespace sisyphus::api {
 namespace {
 
 Status Invalid(std::string message) {
   return MakeStatus(StatusCode::kInvalidArgument, std::move(message));
-}
-
-StatusOr<kv::Consistency> TakeConsistency(Parameters* parameters) {
-  const QueryParameter* parameter = parameters->Take("consistency");
-  if (parameter == nullptr || parameter->value == "linearizable") {
-    return kv::Consistency::kLinearizable;
-  }
-  if (parameter->value == "lease") return kv::Consistency::kLease;
-  if (parameter->value == "stale") return kv::Consistency::kStale;
-  return Invalid("consistency is linearizable, lease or stale");
 }
 
 bool Within(const kv::KeyRange& inner, const kv::KeyRange& outer) {
@@ -97,7 +88,7 @@ StatusOr<RangeQuery> ParseRangeQuery(std::string_view text) {
   SIS_ASSIGN_OR_RETURN(const std::optional<uint64_t> revision, TakeNumber(&parameters, "revision"));
   if (revision == uint64_t{0}) return Invalid("revisions begin at 1");
   if (revision) query.revision = Index(*revision);
-  SIS_ASSIGN_OR_RETURN(query.consistency, TakeConsistency(&parameters));
+  SIS_ASSIGN_OR_RETURN(query.terms, TakeReadTerms(&parameters));
   const QueryParameter* cursor = parameters.Take("cursor");
   SIS_RETURN_IF_ERROR(parameters.Finish());
   if (cursor != nullptr) {

@@ -32,7 +32,7 @@ struct RangeQuery {
   bool count_only = false;
   bool reverse = false;
   std::optional<Index> revision;  // Nothing: the newest.
-  kv::Consistency consistency = kv::Consistency::kLinearizable;
+  kv::ReadTerms terms;
 };
 // kInvalidArgument says what cannot be served.
 StatusOr<RangeQuery> ParseRangeQuery(std::string_view query);

@@ -188,7 +188,7 @@ void HandleWatch(Api& api, Exchange& exchange, const Match& match) {
     return StartWatch(api, exchange, *std::move(query), from);
   }
   api.store().WaitReadable(
-      kv::Consistency::kLinearizable, api.DeadlineOf(exchange),
+      kv::ReadTerms{}, api.DeadlineOf(exchange),
       [&api, resumer = exchange.Suspend(),
        asked = *std::move(query)](const Status& status) mutable {
         resumer.Resume([&api, status, waited = std::move(asked)](Exchange& resumed) mutable {

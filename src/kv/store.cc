@@ -12,6 +12,10 @@ namespace {
 
 Status EmptyKey() { return MakeStatus(StatusCode::kInvalidArgument, "a key must not be empty"); }
 
+Status TooOld() {
+  return MakeStatus(StatusCode::kUnavailable, "the state of this node may be older than allowed");
+}
+
 PutResult ToPutResult(CommandResult result, Index revision) {
   PutResult put;
   put.succeeded = result.done;
@@ -169,27 +173,64 @@ void Store::RevokeLease(uint64_t id, const Retry& retry, MonotonicTime deadline,
                  Then<LeaseOutcome>(std::move(done), DecodeLeaseResult, ToLeaseOutcome));
 }
 
-void Store::WaitReadable(Consistency consistency, MonotonicTime deadline,
-                         absl::AnyInvocable<void(Status)> done) {
-  if (consistency == Consistency::kLinearizable) {
-    node_->ReadIndex(deadline, std::move(done));
-  } else {
-    done(OkStatus());
+// --- Reads ---
+
+std::optional<Duration> Store::Age(MonotonicTime fresh_as_of) const {
+  if (fresh_as_of == MonotonicTime::min()) return std::nullopt;
+  return node_->Now() - fresh_as_of;
+}
+
+bool Store::ConsistentNow(const ReadTerms& terms, std::optional<Index>* lease_index) {
+  switch (terms.consistency) {
+    case Consistency::kLinearizable:
+      return false;
+    case Consistency::kLease:
+      *lease_index = node_->LeaseIndex();
+      return lease_index->has_value() && Applied(**lease_index);
+    case Consistency::kStale:
+      return !terms.max_staleness || Staleness().value_or(Duration::max()) <= *terms.max_staleness;
   }
+  return false;
+}
+
+bool Store::ReadableNow(const ReadTerms& terms) {
+  std::optional<Index> lease_index;
+  return Applied(terms.min_revision) && ConsistentNow(terms, &lease_index);
+}
+
+void Store::WaitReadable(const ReadTerms& terms, MonotonicTime deadline,
+                         absl::AnyInvocable<void(Status)> done) {
+  if (Applied(terms.min_revision)) return WaitConsistent(terms, deadline, std::move(done));
+  node_->WaitApplied(terms.min_revision, deadline,
+                     [this, terms, deadline, done = std::move(done)](Status status) mutable {
+                       if (!status.ok()) return done(std::move(status));
+                       WaitConsistent(terms, deadline, std::move(done));
+                     });
+}
+
+void Store::WaitConsistent(const ReadTerms& terms, MonotonicTime deadline,
+                           absl::AnyInvocable<void(Status)> done) {
+  std::optional<Index> lease_index;
+  if (ConsistentNow(terms, &lease_index)) return done(OkStatus());
+  if (lease_index) return node_->WaitApplied(*lease_index, deadline, std::move(done));
+  if (!terms.max_staleness) return node_->ReadIndex(deadline, std::move(done));
+  node_->ReadIndex(std::min(deadline, node_->Now() + *terms.max_staleness),
+                   [done = std::move(done)](Status status) mutable {
+                     done(status.code() == StatusCode::kDeadlineExceeded ? TooOld() : status);
+                   });
 }
 
 StatusOr<GetResult> Store::Read(const GetRequest& request) {
+  const bool stale = request.terms.consistency == Consistency::kStale;
+  // What is known before the state is read holds for it; the time of the answer comes after.
+  const MonotonicTime fresh_as_of = stale ? node_->FreshAsOf() : MonotonicTime::min();
   SIS_ASSIGN_OR_RETURN(Machine::ReadOutcome outcome, machine_->Read(request.key));
-  if (request.consistency == Consistency::kLease) {
-    if (!node_->LeaseValid()) {
-      return MakeStatus(StatusCode::kUnavailable, "this node holds no lease");
-    }
-    // A follower may have applied, and shown to a reader, what the leader has only committed.
-    if (outcome.state < node_->View().commit) {
-      return MakeStatus(StatusCode::kUnavailable, "this node has not applied what is committed");
-    }
+  GetResult result{std::move(outcome.found), outcome.state, Age(fresh_as_of)};
+  const std::optional<Duration>& bound = request.terms.max_staleness;
+  if (bound && result.staleness.value_or(Duration::max()) > *bound) {
+    return TooOld();
   }
-  return GetResult{std::move(outcome.found), outcome.state};
+  return result;
 }
 
 void Store::Compact(Index revision, MonotonicTime deadline,

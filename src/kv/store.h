@@ -43,6 +43,14 @@ enum class Consistency : uint8_t {
 // kResourceExhausted, as RefusalStatus has them.
 using Retry = std::optional<SessionTag>;
 
+// Of which states a read may be.
+struct ReadTerms {
+  Consistency consistency = Consistency::kLinearizable;
+  // kStale only: the state lacks nothing that was acknowledged longer ago than this.
+  std::optional<Duration> max_staleness = {};
+  Index min_revision = {};  // The state holds everything up to here.
+};
+
 struct PutRequest {
   std::string key;  // Not empty.
   std::string value;
@@ -102,11 +110,12 @@ struct LeaseOutcome {
 
 struct GetRequest {
   std::string key;
-  Consistency consistency = Consistency::kLinearizable;
+  ReadTerms terms = {};
 };
 struct GetResult {
   std::optional<VersionedValue> found;
-  Index store_revision;  // The state that was read.
+  Index store_revision;               // The state that was read.
+  std::optional<Duration> staleness;  // kStale: it is at most so old; nothing: unknown.
 };
 
 struct CompactResult {
@@ -147,14 +156,17 @@ class Store {
   }
   uint64_t LogTimeNow() { return machine_->LogTimeNow(); }
 
-  // `done` is called with OK when a read through Read() may be answered: on the node's actors, or
-  // inside the call.
-  void WaitReadable(Consistency consistency, MonotonicTime deadline,
+  // True if Read may be called at once; otherwise, WaitReadable first.
+  bool ReadableNow(const ReadTerms& terms);
+
+  // `done` is called with OK when Read may be: on the node's actors, or inside the call. Errors are
+  // those of node::Node::ReadIndex. A bound on the age that is not proven yet is waited for as long
+  // as itself at the most, and then kUnavailable.
+  void WaitReadable(const ReadTerms& terms, MonotonicTime deadline,
                     absl::AnyInvocable<void(Status)> done);
 
-  // Reads the local state. May read tables from disk: call it from a thread that may block. For
-  // kLease the answer counts only if it is not kUnavailable: the lease is checked after the read,
-  // and kUnavailable asks the caller to go through WaitReadable(kLinearizable).
+  // Reads the local state. May read tables from disk: call it from a thread that may block.
+  // kUnavailable: the state may be older by now than max_staleness allows.
   StatusOr<GetResult> Read(const GetRequest& request);
 
   // What is applied here.
@@ -174,8 +186,16 @@ class Store {
   void Compact(Index revision, MonotonicTime deadline,
                absl::AnyInvocable<void(StatusOr<CompactResult>)> done);
   Index history_floor() const { return machine_->history_floor(); }
+  // The local state is at most so old; nothing: unknown.
+  std::optional<Duration> Staleness() { return Age(node_->FreshAsOf()); }
 
  private:
+  bool Applied(Index index) const { return index <= machine_->revision(); }
+  bool ConsistentNow(const ReadTerms& terms, std::optional<Index>* lease_index);
+  void WaitConsistent(const ReadTerms& terms, MonotonicTime deadline,
+                      absl::AnyInvocable<void(Status)> done);
+  std::optional<Duration> Age(MonotonicTime fresh_as_of) const;
+
   node::Node* const node_;
   Machine* const machine_;
   Timekeeper timekeeper_;

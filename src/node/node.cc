@@ -96,6 +96,7 @@ void Node::Impl::OnTick() {
   } else if (++lease_idle_ticks_ == kLeaseIdleTicks && leading()) {
     core_->WantLease(false);
   }
+  KeepFresh();
   FinishTransfers();
   ExpireChanges(now);
   PromoteLearners();
@@ -349,7 +350,12 @@ void Node::Propose(std::string command, MonotonicTime deadline, ProposeCallback 
 void Node::ReadIndex(MonotonicTime deadline, ReadCallback done) {
   impl_->ReadIndex(deadline, std::move(done));
 }
-bool Node::LeaseValid() { return impl_->LeaseValid(); }
+void Node::WaitApplied(Index index, MonotonicTime deadline, ReadCallback done) {
+  impl_->WaitApplied(index, deadline, std::move(done));
+}
+std::optional<Index> Node::LeaseIndex() { return impl_->LeaseIndex(); }
+MonotonicTime Node::FreshAsOf() { return impl_->FreshAsOf(); }
+MonotonicTime Node::Now() const { return impl_->Now(); }
 NodeView Node::View() const { return impl_->View(); }
 NodeStatus Node::Status() const { return impl_->Status(); }
 void Node::TransferLeadership(NodeId to, ReadCallback done) {

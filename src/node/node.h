@@ -10,7 +10,7 @@
 //   - A proposal is never made twice: a lost answer is kDeadlineExceeded ("outcome unknown").
 //   - Waiters are matched by (term, index): an entry that another leader put at the same index
 //   answers kAborted, never OK.
-// Threads: Propose, ReadIndex, LeaseValid, View and Status from any thread; they never block.
+// Threads: Propose, the reads, View and Status from any thread; they never block.
 // Callbacks run on the node's actors and must return quickly. An I/O error of the log or the state
 // machine calls NodeOptions::on_fatal and the node does nothing more.
 #ifndef SISYPHUS_NODE_NODE_H_
@@ -130,12 +130,21 @@ class Node final : public TransportHandler {
   // leader; kDeadlineExceeded: not in time.
   void ReadIndex(MonotonicTime deadline, ReadCallback done);
 
-  // True if this node leads and holds a lease at this moment. What was read before the call, from a
-  // state that is not below View().commit after it, then shows everything acknowledged by then (a
-  // follower may have applied, and shown, what this node has only committed). So read first, then
-  // ask, then compare. Asking also tells the node that leases are wanted: when false, fall back to
-  // ReadIndex.
-  bool LeaseValid();
+  // Calls `done(OK)` once the local state machine has applied `index`, whether or not there is such
+  // an entry yet. kDeadlineExceeded: not in time; kResourceExhausted: too many reads are waiting.
+  void WaitApplied(Index index, MonotonicTime deadline, ReadCallback done);
+
+  // If this node leads and holds a lease at this moment: a local state that has applied the
+  // index that is answered may answer any linearizable read that began before the call. Asking also
+  // tells the node that leases are wanted. Nothing: go through ReadIndex.
+  std::optional<Index> LeaseIndex();
+
+  // A moment of Now(): what is read from the local state after this call shows everything that
+  // anybody in the cluster was told before that moment. MonotonicTime::min() if nothing is known.
+  // Each ReadIndex that ends well moves it on; asking makes the node move it on by itself for some
+  // seconds, once a heartbeat interval.
+  MonotonicTime FreshAsOf();
+  MonotonicTime Now() const;  // Of the executor's clock.
 
   NodeView View() const;
   NodeStatus Status() const;

@@ -36,7 +36,10 @@ class Node::Impl {
   // Any thread.
   void Propose(std::string command, MonotonicTime deadline, ProposeCallback done);
   void ReadIndex(MonotonicTime deadline, ReadCallback done);
-  bool LeaseValid();
+  void WaitApplied(Index index, MonotonicTime deadline, ReadCallback done);
+  std::optional<Index> LeaseIndex();
+  MonotonicTime FreshAsOf();
+  MonotonicTime Now() const { return options_.executor->clock().Now(); }
   NodeView View() const;
   NodeStatus Status() const;
   void TransferLeadership(NodeId to, ReadCallback done);
@@ -67,12 +70,17 @@ class Node::Impl {
   struct PendingRead {
     MonotonicTime deadline;
     ReadCallback done;
+    // Waits for this to be applied; nothing: for a read index first.
+    std::optional<Index> index = {};
+    // Once that is applied here, so is what was committed at this moment.
+    MonotonicTime as_of = MonotonicTime::min();
   };
   // Reads that share one read-index round.
   struct ReadBatch {
     std::vector<PendingRead> reads;  // Local ones,
     NodeId origin;                   // or one request of a peer.
     uint64_t origin_id = 0;
+    MonotonicTime asked_at = MonotonicTime::min();  // Before the core was asked.
   };
   struct ApplyJob {
     std::vector<raft::Entry> entries;
@@ -100,7 +108,6 @@ class Node::Impl {
   void Fatal(const sisyphus::Status& status);
   void FailEverything();
   bool leading() const { return core_->role() == raft::Role::kLeader; }
-  MonotonicTime Now() const { return options_.executor->clock().Now(); }
   void SendAll(Outbox outbox);
 
   // --- Outputs (pump.cc) ---
@@ -141,11 +148,13 @@ class Node::Impl {
   void HandleReadIndexReply(ReadIndexReply reply);
   void ConfirmRead(const raft::ReadState& state);
   void RetryLostRead(uint64_t context);
-  void ReadableAt(std::vector<PendingRead> reads, Index index);
+  void TakeRead(PendingRead read);  // Any thread.
+  void ReadableAt(std::vector<PendingRead> reads, Index index, MonotonicTime as_of);
   void CompleteAppliedReads();
   void ExpireReads(MonotonicTime now);
   void FinishReads(std::vector<PendingRead> reads, const sisyphus::Status& status);
   uint64_t StartRound(ReadBatch batch);
+  void KeepFresh();
   void ReviewLease(raft::Round lease_round);
   void DropLease();
 
@@ -266,6 +275,10 @@ class Node::Impl {
   // Written by readers, cleared by the raft actor: somebody asked for a lease since the last look.
   std::atomic<bool> lease_asked_{false};
   int lease_idle_ticks_ = 0;  // Owned by the raft actor.
+  std::atomic<int64_t> fresh_as_of_ns_{MonotonicTime::min().time_since_epoch().count()};
+  std::atomic<bool> fresh_asked_{false};  // Like lease_asked_.
+  uint64_t fresh_until_tick_ = 0;         // Owned by the raft actor: it is wanted until then,
+  bool refreshing_ = false;               // and a read of our own is under way for it.
   std::atomic<size_t> pending_proposals_{0};
   std::atomic<size_t> pending_proposal_bytes_{0};
   std::atomic<size_t> pending_reads_{0};

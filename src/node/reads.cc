@@ -1,5 +1,5 @@
-// Linearizable reads: batches that share a read-index round, at the leader or through it; and the
-// leader's lease.
+// Linearizable reads: batches that share a read-index round, at the leader or through it; the
+// leader's lease; and how old the local state may be.
 #include <algorithm>
 #include <utility>
 
@@ -10,22 +10,32 @@ namespace sisyphus::node {
 
 namespace {
 
+// Two looks at how old the state may be that are further apart begin anew.
+constexpr uint64_t kFreshTicks = 200;
+
 Status NoLeader() { return MakeStatus(StatusCode::kUnavailable, "no leader is known"); }
 
 }  // namespace
 
-// Any thread.
 void Node::Impl::ReadIndex(MonotonicTime deadline, ReadCallback done) {
+  TakeRead({.deadline = deadline, .done = std::move(done)});
+}
+
+void Node::Impl::WaitApplied(Index index, MonotonicTime deadline, ReadCallback done) {
+  TakeRead({.deadline = deadline, .done = std::move(done), .index = index});
+}
+
+void Node::Impl::TakeRead(PendingRead read) {
   if (pending_reads_.fetch_add(1) >= options_.max_pending_reads) {
     --pending_reads_;
-    done(MakeStatus(StatusCode::kResourceExhausted, "too many reads are waiting"));
+    read.done(MakeStatus(StatusCode::kResourceExhausted, "too many reads are waiting"));
     return;
   }
   bool wake = false;
   {
     MutexLock lock(intake_mu_);
     if (!stopped_) {
-      intake_reads_.push_back({deadline, std::move(done)});
+      intake_reads_.push_back(std::move(read));
       wake = !std::exchange(intake_scheduled_, true);
       if (!wake) return;
     }
@@ -34,13 +44,22 @@ void Node::Impl::ReadIndex(MonotonicTime deadline, ReadCallback done) {
     raft_->Post([this] { DrainIntake(); });
   } else {
     --pending_reads_;
-    done(MakeStatus(StatusCode::kUnavailable, "this node is shutting down"));
+    read.done(MakeStatus(StatusCode::kUnavailable, "this node is shutting down"));
   }
 }
 
 void Node::Impl::RouteReads(std::vector<PendingRead> reads) {
   for (const PendingRead& read : reads)
     earliest_read_deadline_ = std::min(earliest_read_deadline_, read.deadline);
+  const auto unconfirmed = std::stable_partition(
+      reads.begin(), reads.end(), [](const PendingRead& read) { return read.index.has_value(); });
+  if (unconfirmed != reads.begin()) {
+    for (auto read = reads.begin(); read != unconfirmed; ++read)
+      reads_to_apply_.emplace(*read->index, std::move(*read));
+    reads.erase(reads.begin(), unconfirmed);
+    CompleteAppliedReads();
+    if (reads.empty()) return;
+  }
   if (failed_ || core_->leader() == kNoNode) {
     FinishReads(std::move(reads), NoLeader());
   } else if (leading()) {
@@ -53,6 +72,7 @@ void Node::Impl::RouteReads(std::vector<PendingRead> reads) {
 
 uint64_t Node::Impl::StartRound(ReadBatch batch) {
   const uint64_t context = next_id_++;
+  batch.asked_at = Now();
   const sisyphus::Status status = core_->ReadIndex(context);
   SIS_CHECK(status.ok(), "a leader takes reads");
   read_batches_.emplace(context, std::move(batch));
@@ -66,7 +86,7 @@ void Node::Impl::ConfirmRead(const raft::ReadState& state) {
   ReadBatch batch = std::move(it->second);
   read_batches_.erase(it);
   if (batch.origin == kNoNode) {
-    ReadableAt(std::move(batch.reads), state.index);
+    ReadableAt(std::move(batch.reads), state.index, batch.asked_at);
   } else {
     options_.transport->Send(batch.origin,
                              {ReadIndexReply{batch.origin_id, OkStatus(), state.index}});
@@ -119,7 +139,7 @@ void Node::Impl::HandleReadIndexReply(ReadIndexReply reply) {
   std::vector<PendingRead> reads = std::move(asked_leader_->second.reads);
   asked_leader_.reset();
   if (reply.status.ok()) {
-    ReadableAt(std::move(reads), reply.index);
+    ReadableAt(std::move(reads), reply.index, asked_at_);
   } else if (reply.status.code() == StatusCode::kUnavailable && core_->leader() != asked_whom_) {
     RouteReads(std::move(reads));
   } else {
@@ -130,7 +150,9 @@ void Node::Impl::HandleReadIndexReply(ReadIndexReply reply) {
 
 // --- Waiting for the state machine ---
 
-void Node::Impl::ReadableAt(std::vector<PendingRead> reads, Index index) {
+// `index` is the leader's answer to a question that was asked at `as_of`.
+void Node::Impl::ReadableAt(std::vector<PendingRead> reads, Index index, MonotonicTime as_of) {
+  for (PendingRead& read : reads) read.as_of = as_of;
   if (applied_.index >= index) {
     FinishReads(std::move(reads), OkStatus());
     return;
@@ -149,7 +171,13 @@ void Node::Impl::CompleteAppliedReads() {
 
 void Node::Impl::FinishReads(std::vector<PendingRead> reads, const sisyphus::Status& status) {
   pending_reads_ -= reads.size();
-  for (PendingRead& read : reads) read.done(status);
+  for (PendingRead& read : reads) {
+    const int64_t as_of = read.as_of.time_since_epoch().count();
+    if (status.ok() && as_of > fresh_as_of_ns_.load(std::memory_order_relaxed)) {
+      fresh_as_of_ns_.store(as_of, std::memory_order_release);
+    }
+    read.done(status);
+  }
 }
 
 void Node::Impl::ExpireReads(MonotonicTime now) {
@@ -174,6 +202,8 @@ void Node::Impl::ExpireReads(MonotonicTime now) {
   for (auto& [context, batch] : read_batches_) expire(batch.reads);
   expire(follower_reads_);
   if (asked_leader_) expire(asked_leader_->second.reads);
+  FinishReads(std::exchange(expired, {}),
+              MakeStatus(StatusCode::kDeadlineExceeded, "no majority confirmed the read in time"));
   for (auto it = reads_to_apply_.begin(); it != reads_to_apply_.end();) {
     if (it->second.deadline > now) {
       earliest_read_deadline_ = std::min(earliest_read_deadline_, (it++)->second.deadline);
@@ -182,19 +212,55 @@ void Node::Impl::ExpireReads(MonotonicTime now) {
       it = reads_to_apply_.erase(it);
     }
   }
-  FinishReads(std::move(expired),
-              MakeStatus(StatusCode::kDeadlineExceeded, "no majority confirmed the read in time"));
+  FinishReads(std::move(expired), MakeStatus(StatusCode::kDeadlineExceeded,
+                                             "this node has not applied what the read waits for"));
+}
+
+// --- The age of the local state ---
+//
+// No clocks of two machines are compared. A node asks for a read index (thesis 6.4) at a time T of
+// its own clock. The index that it is told was the leader's commit index later than that, confirmed
+// by a majority, so it covers whatever was committed by T, also by another leader. Once it is
+// applied here, the local state at a time t is at most t - T old, whoever leads by then: a proof
+// speaks of the past and never expires, it only ages.
+
+// Any thread.
+MonotonicTime Node::Impl::FreshAsOf() {
+  fresh_asked_.store(true, std::memory_order_relaxed);
+  return MonotonicTime(Duration(fresh_as_of_ns_.load(std::memory_order_acquire)));
+}
+
+// While somebody asks, with every heartbeat interval: so a bound of a few intervals holds without
+// waiting, and the cost does not depend on the number of reads.
+void Node::Impl::KeepFresh() {
+  if (fresh_asked_.exchange(false)) fresh_until_tick_ = tick_ + kFreshTicks;
+  if (tick_ >= fresh_until_tick_ || tick_ % options_.heartbeat_ticks != 0 || refreshing_) return;
+  refreshing_ = true;
+  ++pending_reads_;
+  std::vector<PendingRead> own;
+  own.push_back({.deadline = Now() + options_.tick * options_.election_ticks,
+                 .done = [this](const sisyphus::Status&) { refreshing_ = false; }});
+  RouteReads(std::move(own));
 }
 
 // --- The lease (thesis 6.4.1, made safe against early elections by promises: raft/types.h,
 // HeartbeatRequest::lease) ---
 
-// Any thread. The caller has read before it asks: if the lease holds now, nobody else led when it
-// read.
-bool Node::Impl::LeaseValid() {
+// Any thread. This is the read index of thesis 6.4 with the lease in the place of the round of
+// heartbeats, and it is right for the same reason. Let a read begin at b; here, later, the commit
+// index c is noted and the lease is checked. If the lease holds, nobody else has led up to the
+// check, so whatever anybody was told before b was committed by this leader or before its term; and
+// this leader publishes its commit index before it applies or tells anybody of it, so c covers
+// that. A state that has applied c therefore answers a read that began at b, however long after the
+// check it is read: a pause in between delays the answer, it makes it no older than b. A pause
+// before the check makes the lease too old. What the check compares is the clock, after the limit
+// was loaded, so a pause between the two is safe too.
+std::optional<Index> Node::Impl::LeaseIndex() {
   lease_asked_.store(true, std::memory_order_relaxed);
+  const Index commit(view_commit_.load(std::memory_order_acquire));
   const int64_t until = lease_until_ns_.load(std::memory_order_acquire);
-  return until != 0 && Now().time_since_epoch().count() < until;
+  if (until == 0 || Now().time_since_epoch().count() >= until) return std::nullopt;
+  return commit;
 }
 
 // When each round of heartbeats left: taken before they are sent, so the lease errs on the safe

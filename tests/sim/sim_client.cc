@@ -1,5 +1,6 @@
 #include "tests/sim/sim_client.h"
 
+#include <iterator>
 #include <utility>
 
 namespace sisyphus::testing {
@@ -10,6 +11,8 @@ using kv::Consistency;
 
 // Of the server's patience, in hundredths of the client's: mostly the server gives up first.
 constexpr int64_t kServerShare = 80;
+// True time by the time that a clock shows, in hundredths, at the most: see Nemesis.
+constexpr int64_t kSlowestClock = 105;
 // No more is appended to a value of this size.
 constexpr size_t kLongValue = 400;
 
@@ -30,6 +33,7 @@ class SimClient::Reply {
 
   void operator()(Outcome outcome) const {
     if (!process_->alive()) return;
+    if (outcome.status.ok()) client_->world_->OnTold(outcome.revision);
     client_->world_->executor->After(
         client_->Hop(), [client = client_, request = request_, outcome = std::move(outcome)] {
           client->OnOutcome(request, outcome);
@@ -66,14 +70,7 @@ void SimClient::Act() {
   if (!server->up()) return ThinkThenAct();  // Connection refused: nothing was asked.
   const std::string key = "key" + std::to_string(rng_.Below(world_->keys));
   if (rng_.Chance(world_->reads_of_10, 10)) {
-    Consistency consistency = Consistency::kLinearizable;
-    if (rng_.Chance(world_->lease_reads_of_10, 10)) {
-      consistency = Consistency::kLease;
-    } else if (rng_.Chance(world_->stale_reads_of_10, 10)) {
-      consistency = Consistency::kStale;
-    }
-    return Begin(server,
-                 {.operation = {.kind = Kind::kGet, .key = key}, .consistency = consistency});
+    return Begin(server, {.operation = {.kind = Kind::kGet, .key = key}, .terms = DrawTerms(key)});
   }
   if (rng_.Chance(world_->appends_of_10, 10)) {
     append_to_ = key;
@@ -83,6 +80,24 @@ void SimClient::Act() {
   if (dice < 2) return Begin(server, {.operation = {.kind = Kind::kDelete, .key = key}});
   if (dice < 5 && seen_.contains(key)) return CompareAndSet(server, key, /*append=*/false);
   Write(server, key);
+}
+
+kv::ReadTerms SimClient::DrawTerms(const std::string& key) {
+  kv::ReadTerms terms;
+  if (rng_.Chance(world_->lease_reads_of_10, 10)) {
+    terms.consistency = Consistency::kLease;
+  } else if (rng_.Chance(world_->stale_reads_of_10, 10)) {
+    terms.consistency = Consistency::kStale;
+    if (rng_.Chance(1, 2)) {
+      terms.max_staleness = std::chrono::milliseconds(static_cast<int64_t>(rng_.Between(1, 800)));
+    }
+  }
+  // What this client has seen of the key, and sometimes a little more.
+  const auto seen = seen_.find(key);
+  if (seen != seen_.end() && rng_.Chance(1, 4)) {
+    terms.min_revision = Index(seen->second.revision.value() + (rng_.Chance(1, 4) ? 1 : 0));
+  }
+  return terms;
 }
 
 // Requires: seen_ has the key.
@@ -120,7 +135,7 @@ void SimClient::Begin(SimServer* server, Request request) {
       operation.argument.append(rng_.Between(1, 3000), '.');
   }
   operation_ = operation;
-  stale_ = operation.kind == Kind::kGet && request.consistency == Consistency::kStale;
+  stale_ = operation.kind == Kind::kGet && request.terms.consistency == Consistency::kStale;
   const Incarnation target = server->incarnation();
   world_->executor->After(
       Hop(), [this, server, number, target, request = std::move(request)]() mutable {
@@ -143,14 +158,12 @@ void SimClient::AtDoor(SimServer* server, const Request& request, Reply reply) {
   switch (operation.kind) {
     case Kind::kGet:
       server->store()->WaitReadable(
-          request.consistency, deadline,
-          [this, server, key = operation.key, consistency = request.consistency,
-           reply](const Status& status) {
+          request.terms, deadline,
+          [this, server, key = operation.key, terms = request.terms, reply](const Status& status) {
             if (!status.ok()) return reply({status, {}, {}});
             // The node's actors do not read tables.
-            server->door()->Post([this, server, key, consistency, reply] {
-              ReadAtDoor(server, key, consistency, reply);
-            });
+            server->door()->Post(
+                [this, server, key, terms, reply] { ReadAtDoor(server, key, terms, reply); });
           });
       return;
     case Kind::kDelete:
@@ -171,12 +184,40 @@ void SimClient::AtDoor(SimServer* server, const Request& request, Reply reply) {
   });
 }
 
-void SimClient::ReadAtDoor(SimServer* server, const std::string& key, Consistency consistency,
+void ClientWorld::OnTold(Index revision) {
+  if (!told.empty() && told.rbegin()->second >= revision) return;
+  told[executor->now()] = revision;
+}
+
+void SimClient::CheckTerms(const std::string& who, const kv::ReadTerms& terms,
+                           const kv::GetResult& result) {
+  if (!world_->violation.empty()) return;
+  const std::string says = who + " shows the state after entry " + ToString(result.store_revision);
+  if (result.store_revision < terms.min_revision) {
+    world_->violation = says + ", not " + ToString(terms.min_revision);
+  }
+  if (!result.staleness) return;
+  if (terms.max_staleness && *result.staleness > *terms.max_staleness) {
+    world_->violation = says + ", older than allowed";
+  }
+  // It was measured by a clock that may be slow.
+  const auto then =
+      world_->told.upper_bound(world_->executor->now() - *result.staleness * kSlowestClock / 100);
+  if (then == world_->told.begin()) return;
+  if (const Index missed = std::prev(then)->second; missed > result.store_revision) {
+    world_->violation = says + " and says that it lacks nothing told " +
+                        std::to_string(result.staleness->count()) + " ns ago; it lacks " +
+                        ToString(missed);
+  }
+}
+
+void SimClient::ReadAtDoor(SimServer* server, const std::string& key, const kv::ReadTerms& terms,
                            Reply reply) {
-  StatusOr<kv::GetResult> result = server->store()->Read({.key = key, .consistency = consistency});
+  StatusOr<kv::GetResult> result = server->store()->Read({.key = key, .terms = terms});
   if (!result.ok()) return reply({result.status(), {}, {}});
   const std::string who = "node " + ToString(server->id());
   world_->history->OnRead(who, key, result->store_revision, result->found);
+  CheckTerms(who, terms, *result);
   Index& shown = world_->shown[server->incarnation()];
   if (result->store_revision < shown && world_->violation.empty()) {
     world_->violation = who + " shows the state after entry " + ToString(result->store_revision) +

@@ -36,6 +36,10 @@ struct ClientWorld {
   uint32_t appends_of_10 = 0;      // Of the writes: a read, then a conditional write behind it.
   uint32_t large_of_100 = 5;       // Of the values.
 
+  // The newest revision that any client was told of, at the true times when that changed.
+  std::map<MonotonicTime, Index> told;
+  void OnTold(Index revision);
+
   // The newest state that each process has shown to anybody.
   std::map<Incarnation, Index> shown;
   std::string violation;  // By a reader.
@@ -76,7 +80,7 @@ class SimClient {
   // What travels to the server: a copy, since the client may have given up by then.
   struct Request {
     RegisterOperation operation;
-    kv::Consistency consistency = kv::Consistency::kLinearizable;
+    kv::ReadTerms terms = {};
     kv::Condition condition = {};
   };
   class Reply;
@@ -86,8 +90,10 @@ class SimClient {
   void CompareAndSet(SimServer* server, const std::string& key, bool append);
   void Begin(SimServer* server, Request request);
   void AtDoor(SimServer* server, const Request& request, Reply reply);
-  void ReadAtDoor(SimServer* server, const std::string& key, kv::Consistency consistency,
+  void ReadAtDoor(SimServer* server, const std::string& key, const kv::ReadTerms& terms,
                   Reply reply);
+  void CheckTerms(const std::string& who, const kv::ReadTerms& terms, const kv::GetResult& result);
+  kv::ReadTerms DrawTerms(const std::string& key);
   void OnOutcome(uint64_t request, Outcome outcome);
   void Remember(const Outcome& outcome);
   Duration Hop();
