@@ -16,10 +16,12 @@ class FileSystem;
 
 // Where a write stands in the caller's log: its sequence number (an index that only grows) and the
 // term that goes with it. The engine has no log of its own: it tells the caller up to which
-// position its tables are durable, and the caller replays what lies behind.
+// position its tables are durable, and the caller replays what lies behind. `digest` is the
+// caller's own, of all that it wrote up to here: it is kept and given back with the position.
 struct Position {
   uint64_t sequence = 0;
   uint64_t term = 0;
+  uint64_t digest = 0;
   bool operator==(const Position&) const = default;
 };
 

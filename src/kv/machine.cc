@@ -61,6 +61,8 @@ StatusOr<std::unique_ptr<DB>> Machine::OpenTree() {
   db->SetHistoryFloor(floor.value());
   history_floor_ = floor.value();
   feed_->Restart(Index(applied));
+  const Position at = db->last_written();
+  content_.Restart(Index(at.sequence), at.digest);
   return db;
 }
 
@@ -83,7 +85,8 @@ Status Machine::Apply(std::span<const node::Command> commands, std::vector<std::
     feed_->Note(entry.position.index, batch_);
     AppendChangeRecord(entry.position.index, &batch_);
     SIS_RETURN_IF_ERROR(
-        tree->Write(batch_, {entry.position.index.value(), entry.position.term.value()}));
+        tree->Write(batch_, {entry.position.index.value(), entry.position.term.value(),
+                             content_.Fold(entry.position, batch_, answer)}));
     results->push_back(std::move(answer));
     if (!changes.empty() && deadlines_.Commit(changes)) wake = true;
     if (entry.position.term != applied_term()) {

@@ -21,6 +21,7 @@
 #include "base/mutex.h"
 #include "base/status.h"
 #include "kv/command.h"
+#include "kv/content_chain.h"
 #include "kv/deadlines.h"
 #include "kv/lease.h"
 #include "kv/log_time.h"
@@ -37,6 +38,7 @@ class Machine final : public node::StateMachine, private EventListener {
  public:
   struct MachineOptions {
     std::string directory;
+    uint64_t content_range = kContentRange;  // The same on every replica; smaller in tests.
     Options engine;  // Its file system and executor are used; its listener is replaced.
     WatchFeedOptions watches;
     // The tree can take no more writes. Called on a background actor; the process should end.
@@ -97,6 +99,8 @@ class Machine final : public node::StateMachine, private EventListener {
   Status Apply(std::span<const node::Command> commands, std::vector<std::string>* results) override;
   std::shared_ptr<const std::string> Stamp(std::shared_ptr<const std::string> command,
                                            Term term) override;
+  void ScheduleFlush() override { db()->ScheduleFlush(); }
+  std::vector<node::ContentHash> ContentHashes() const override { return content_.recent(); }
   StatusOr<LogPosition> Checkpoint(const std::string& directory) override;
   Status Install(const std::function<Status()>& swap) override;
   bool ReadyToApply() const override { return !db()->WriteStalled(); }
@@ -104,8 +108,10 @@ class Machine final : public node::StateMachine, private EventListener {
   double Pressure() const override { return pressure_.load(std::memory_order_relaxed); }
 
  private:
-  explicit Machine(MachineOptions options) : options_(std::move(options)) {}
+  explicit Machine(MachineOptions options)
+      : options_(std::move(options)), content_(options_.content_range) {}
 
+  // Also restarts the content chain at what the tree says.
   StatusOr<std::unique_ptr<DB>> OpenTree();
   // Answers what the client is told; the changes are in batch_.
   StatusOr<std::string> Decide(DB& db, const node::Command& entry, DeadlineChanges* changes);
@@ -131,6 +137,7 @@ class Machine final : public node::StateMachine, private EventListener {
   std::unique_ptr<WatchFeed> feed_;
   // Owned by the tree's flush actor.
   uint64_t tree_floor_ = 0;
+  ContentChain content_;
 
   std::atomic<double> pressure_{0};
   std::atomic<uint64_t> applied_term_{0};

@@ -28,7 +28,7 @@
 namespace sisyphus::lsm {
 
 inline constexpr uint64_t kManifestMagic = 0x316d6d7873796873;
-inline constexpr uint32_t kManifestVersion = 1;
+inline constexpr uint32_t kManifestVersion = 2;
 
 class ManifestWriter {
  public:

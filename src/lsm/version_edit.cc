@@ -43,6 +43,7 @@ std::string VersionEdit::Encode() const {
     PutVarint64(&out, kFlushed);
     PutVarint64(&out, flushed->sequence);
     PutVarint64(&out, flushed->term);
+    PutVarint64(&out, flushed->digest);
   }
   if (next_file_number) {
     PutVarint64(&out, kNextFileNumber);
@@ -76,6 +77,7 @@ StatusOr<VersionEdit> VersionEdit::Decode(std::string_view bytes) {
         Position position;
         position.sequence = decoder.Varint64();
         position.term = decoder.Varint64();
+        position.digest = decoder.Varint64();
         edit.flushed = position;
         break;
       }

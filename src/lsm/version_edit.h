@@ -1,7 +1,7 @@
 // VersionEdit: one change of the set of tables, as a manifest record holds it.
 //
 // Bytes: fields, each a varint tag and its content, all integers varints:
-//   1  flushed position    sequence, term
+//   1  flushed position    sequence, term, digest
 //   2  next file number    number: this and all above were never used
 //   3  removed table       level, number
 //   4  added table         level, number, file size, entries, deletions, smallest and largest

@@ -2,6 +2,7 @@
 #ifndef SISYPHUS_NODE_STATE_MACHINE_H_
 #define SISYPHUS_NODE_STATE_MACHINE_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -18,6 +19,13 @@ struct Command {
   LogPosition position;
   std::string_view bytes;  // Empty for entries that are no command (a term's first entry, a
                            // membership change): only the position moves.
+};
+
+// What the state is at an index that every replica compares at.
+struct ContentHash {
+  Index index;
+  uint64_t hash = 0;
+  bool operator==(const ContentHash&) const = default;
 };
 
 // Deterministic: the same commands in the same order give the same state and results on every
@@ -41,9 +49,16 @@ class StateMachine {
     return command;
   }
 
+  // Makes durable() move up to what is applied by now, in the background. Any thread.
+  virtual void ScheduleFlush() = 0;
+
   // Makes `directory` (which must not exist) a copy of the state at durable(), synced, and answers
   // that position. Any thread but the apply actor, beside it.
   virtual StatusOr<LogPosition> Checkpoint(const std::string& directory) = 0;
+
+  // Hashes of the state at the last few indices at which replicas compare, ascending; equal on
+  // replicas that hold the same, however often they restarted or took a snapshot. Any thread.
+  virtual std::vector<ContentHash> ContentHashes() const = 0;
 
   // Becomes the checkpoint that `swap` puts in the place of the state machine's own directory:
   // closes what it has open there, calls `swap`, opens it again. Apply actor.

@@ -44,6 +44,10 @@ class SimServer::CheckedMachine final : public node::StateMachine {
                                            Term term) override {
     return server_->machine_->Stamp(std::move(command), term);
   }
+  void ScheduleFlush() override { server_->machine_->ScheduleFlush(); }
+  std::vector<node::ContentHash> ContentHashes() const override {
+    return server_->machine_->ContentHashes();
+  }
   StatusOr<LogPosition> Checkpoint(const std::string& directory) override {
     return server_->machine_->Checkpoint(directory);
   }

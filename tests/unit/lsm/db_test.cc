@@ -61,12 +61,16 @@ TEST_F(DbTest, SequenceNumbersOnlyGrow) {
 TEST_F(DbTest, AnEmptyBatchMovesTheFlushedPosition) {
   EXPECT_EQ(db_->Flush(), absl::OkStatus());
   EXPECT_EQ(db_->flushed(), Position{});
-  ASSERT_EQ(db_->Write({}, {7, 3}), absl::OkStatus());
+  const Position position{7, 3, 0xfedcba9876543210};
+  ASSERT_EQ(db_->Write({}, position), absl::OkStatus());
   EXPECT_EQ(db_->Flush(), absl::OkStatus());
-  EXPECT_EQ(db_->flushed(), (Position{7, 3}));
+  EXPECT_EQ(db_->flushed(), position);
   EXPECT_EQ(db_->stats().levels[0].files, 0u);
+  ASSERT_TRUE(db_->Checkpoint("/copy").ok());
   Open();
-  EXPECT_EQ(db_->flushed(), (Position{7, 3}));
+  EXPECT_EQ(db_->flushed(), position);
+  EXPECT_EQ(db_->last_written(), position);
+  EXPECT_EQ((*DB::Open(options_, "/copy"))->flushed(), position);
 }
 
 TEST_F(DbTest, CompactAllLeavesOnlyWhatCanBeRead) {

@@ -25,6 +25,8 @@ class FakeMachine final : public StateMachine {
 
   LogPosition durable() const override { return position; }
   Status Apply(std::span<const Command>, std::vector<std::string>*) override { return OkStatus(); }
+  void ScheduleFlush() override {}
+  std::vector<ContentHash> ContentHashes() const override { return {}; }
   StatusOr<LogPosition> Checkpoint(const std::string& directory) override {
     SIS_RETURN_IF_ERROR(fs_->CreateDirectory(directory));
     SIS_ASSIGN_OR_RETURN(const auto file, fs_->NewWritableFile(directory + "/state"));
