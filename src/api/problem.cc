@@ -15,7 +15,6 @@ struct Kind {
   bool retryable;
 };
 
-// A 503 that is not for want of a leader is made by its handler.
 constexpr Kind kKinds[] = {
     {400, "bad_request", false},
     {404, "not_found", false},
@@ -58,6 +57,12 @@ Problem ProblemOf(const Status& status, bool write) {
       // A write that was done before, or may have been.
       Problem problem = MakeProblem(409, std::move(message));
       problem.maybe_applied = write;
+      return problem;
+    }
+    // Content that is being replaced (kv/store.h).
+    case StatusCode::kPermissionDenied: {
+      Problem problem = MakeProblem(503, std::move(message));
+      problem.code = "not_ready";
       return problem;
     }
     case StatusCode::kUnavailable:

@@ -92,7 +92,9 @@ struct Check {
 std::vector<Check> ReadyChecks(Api& api) {
   const node::NodeView view = api.node().View();
   const uint64_t lag = view.commit - std::min(view.applied, view.commit);
-  const raft::CoreStatus core = api.node().Status().core;
+  const node::NodeStatus status = api.node().Status();
+  const raft::CoreStatus& core = status.core;
+  const std::string& distrust = status.content.distrust;
   const raft::Membership& members = core.membership;
   const bool member = raft::IsMember(members, core.id);
   const bool removed = Contains(members.removed, core.id);
@@ -105,6 +107,7 @@ std::vector<Check> ReadyChecks(Api& api) {
       {"leader", view.leader != kNoNode,
        view.leader != kNoNode ? "node " + ToString(view.leader) : "none is known"},
       {"applied", lag <= kMaxReadyLag, std::to_string(lag) + " entries behind"},
+      {"content", distrust.empty(), distrust.empty() ? "as on the others" : distrust},
       {"serving", !draining, draining ? "shutting down" : "yes"},
   };
 }

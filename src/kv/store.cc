@@ -16,6 +16,11 @@ Status TooOld() {
   return MakeStatus(StatusCode::kUnavailable, "the state of this node may be older than allowed");
 }
 
+Status ContentReplaced() {
+  return MakeStatus(StatusCode::kPermissionDenied,
+                    "this node's content differs from what a majority holds and is being replaced");
+}
+
 PutResult ToPutResult(CommandResult result, Index revision) {
   PutResult put;
   put.succeeded = result.done;
@@ -195,11 +200,13 @@ bool Store::ConsistentNow(const ReadTerms& terms, std::optional<Index>* lease_in
 
 bool Store::ReadableNow(const ReadTerms& terms) {
   std::optional<Index> lease_index;
-  return Applied(terms.min_revision) && ConsistentNow(terms, &lease_index);
+  return node_->ContentTrusted() && Applied(terms.min_revision) &&
+         ConsistentNow(terms, &lease_index);
 }
 
 void Store::WaitReadable(const ReadTerms& terms, MonotonicTime deadline,
                          absl::AnyInvocable<void(Status)> done) {
+  if (!node_->ContentTrusted()) return done(ContentReplaced());
   if (Applied(terms.min_revision)) return WaitConsistent(terms, deadline, std::move(done));
   node_->WaitApplied(terms.min_revision, deadline,
                      [this, terms, deadline, done = std::move(done)](Status status) mutable {
@@ -221,6 +228,7 @@ void Store::WaitConsistent(const ReadTerms& terms, MonotonicTime deadline,
 }
 
 StatusOr<GetResult> Store::Read(const GetRequest& request) {
+  if (!node_->ContentTrusted()) return ContentReplaced();
   const bool stale = request.terms.consistency == Consistency::kStale;
   // What is known before the state is read holds for it; the time of the answer comes after.
   const MonotonicTime fresh_as_of = stale ? node_->FreshAsOf() : MonotonicTime::min();
@@ -231,6 +239,11 @@ StatusOr<GetResult> Store::Read(const GetRequest& request) {
     return TooOld();
   }
   return result;
+}
+
+StatusOr<std::unique_ptr<Watch>> Store::OpenWatch(WatchRequest request) {
+  if (!node_->ContentTrusted()) return ContentReplaced();
+  return Watch::Open(machine_, std::move(request));
 }
 
 void Store::Compact(Index revision, MonotonicTime deadline,

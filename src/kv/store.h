@@ -156,6 +156,9 @@ class Store {
   }
   uint64_t LogTimeNow() { return machine_->LogTimeNow(); }
 
+  // Reads of every consistency are refused with kPermissionDenied while this replica replaces its
+  // content, which was found to differ from what a majority holds.
+
   // True if Read may be called at once; otherwise, WaitReadable first.
   bool ReadableNow(const ReadTerms& terms);
 
@@ -178,9 +181,7 @@ class Store {
     return std::make_unique<RangeReader>(machine_, std::move(range), revision, reverse);
   }
   // Errors as Watch::Open. The watch must not outlive the machine.
-  StatusOr<std::unique_ptr<Watch>> OpenWatch(WatchRequest request) {
-    return Watch::Open(machine_, std::move(request));
-  }
+  StatusOr<std::unique_ptr<Watch>> OpenWatch(WatchRequest request);
 
   // Moves the floor of history to `revision`, if it is below. Errors are the node's.
   void Compact(Index revision, MonotonicTime deadline,

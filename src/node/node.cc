@@ -33,7 +33,8 @@ Node::Impl::Impl(NodeOptions options)
     : options_(std::move(options)),
       lease_duration_(LeaseDuration(options_)),
       // An answer to an earlier life of this process must not be taken for one to this life.
-      next_id_(Rng(options_.seed ^ 0x6964).Next() >> 1) {}
+      next_id_(Rng(options_.seed ^ 0x6964).Next() >> 1),
+      content_(options_.id) {}
 
 sisyphus::Status Node::Impl::Open(TransportHandler* handler) {
   SIS_CHECK(options_.election_ticks > options_.heartbeat_ticks && options_.heartbeat_ticks > 0,
@@ -63,6 +64,7 @@ sisyphus::Status Node::Impl::Open(TransportHandler* handler) {
   apply_ = options_.executor->CreateActor({.name = "apply"});
   snapshot_ = options_.executor->CreateActor({.name = "snapshot"});
   SIS_RETURN_IF_ERROR(OpenSnapshots());
+  SIS_RETURN_IF_ERROR(OpenContent());
   options_.state_machine->SetReadyCallback([this] { apply_->Post([this] { ApplyQueued(); }); });
   PublishView();
   PublishStatus();
@@ -102,6 +104,7 @@ void Node::Impl::OnTick() {
   PromoteLearners();
   UpdatePeers();
   ConsiderCompaction();
+  TickContent();
   if (++housekeeping_ticks_ >= kHousekeepingTicks) {
     housekeeping_ticks_ = 0;
     SnapshotTask([this] { return sender_->Expire(); });
@@ -137,6 +140,10 @@ void Node::Impl::HandleMessages(NodeId from, std::vector<PeerMessage> messages) 
       HandleReadIndexRequest(from, *read);
     } else if (auto* index = std::get_if<ReadIndexReply>(&message)) {
       HandleReadIndexReply(std::move(*index));
+    } else if (const auto* report = std::get_if<ContentReport>(&message)) {
+      HandleContentReport(from, *report);
+    } else if (const auto* reseed = std::get_if<ReseedRequest>(&message)) {
+      HandleReseedRequest(from, *reseed);
     } else {
       HandleSnapshotMessage(from, std::move(message));
     }
@@ -258,6 +265,7 @@ void Node::Impl::PublishStatus() {
   status.snapshots_installed = snapshots_installed_;
   status.elections = elections_;
   status.leader_changes = leader_changes_;
+  AddContentStatus(&status);
   MutexLock lock(status_mu_);
   status_ = std::move(status);
 }
@@ -356,6 +364,7 @@ void Node::WaitApplied(Index index, MonotonicTime deadline, ReadCallback done) {
 std::optional<Index> Node::LeaseIndex() { return impl_->LeaseIndex(); }
 MonotonicTime Node::FreshAsOf() { return impl_->FreshAsOf(); }
 MonotonicTime Node::Now() const { return impl_->Now(); }
+bool Node::ContentTrusted() const { return !impl_->distrusted(); }
 NodeView Node::View() const { return impl_->View(); }
 NodeStatus Node::Status() const { return impl_->Status(); }
 void Node::TransferLeadership(NodeId to, ReadCallback done) {

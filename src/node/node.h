@@ -29,6 +29,7 @@
 #include "base/file_system.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "node/content_check.h"
 #include "node/state_machine.h"
 #include "node/transport.h"
 #include "raft/core.h"
@@ -89,11 +90,23 @@ struct NodeOptions {
   std::function<void(const sisyphus::Status&)> on_fatal;
   // The role or the known leader changed. On the raft actor; must return quickly. May be empty.
   std::function<void(const NodeView&)> on_change;
+  // Replicas hold different content, or the same again. Likewise.
+  std::function<void(const ContentFinding&)> on_content;
 };
 
 struct ProposalResult {
   LogPosition position;
   std::string result;  // What StateMachine::Apply said.
+};
+
+// What comparing with the others has shown (content_check.h).
+struct ContentStatus {
+  uint64_t checks = 0;            // Hashes of other members compared with the own ones,
+  uint64_t mismatches = 0;        // and found to differ.
+  Index last_agreed;              // The newest index known where a majority holds the same.
+  std::vector<NodeId> differing;  // Members whose newest hash compared differs from the own one.
+  uint64_t reseeds = 0;           // Times that this node began to replace its content.
+  std::string distrust;           // Why the content is being replaced now; empty: it is not.
 };
 
 struct NodeStatus {
@@ -108,6 +121,7 @@ struct NodeStatus {
   uint64_t snapshots_installed = 0;
   uint64_t elections = 0;       // Campaigns begun here.
   uint64_t leader_changes = 0;  // Seen here.
+  ContentStatus content;
 };
 
 class Node final : public TransportHandler {
@@ -145,6 +159,10 @@ class Node final : public TransportHandler {
   // seconds, once a heartbeat interval.
   MonotonicTime FreshAsOf();
   MonotonicTime Now() const;  // Of the executor's clock.
+
+  // False: what the state machine holds differs from what a majority holds, and is being replaced.
+  // What was read from it before the call, then, must not be shown. Never true again before that.
+  bool ContentTrusted() const;
 
   NodeView View() const;
   NodeStatus Status() const;

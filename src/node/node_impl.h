@@ -5,6 +5,7 @@
 //   proposals.cc  commands: intake, forwarding, waiters
 //   membership.cc changes of membership, promotion of learners, the transport's peers
 //   snapshots.cc  compaction of the log, checkpoints sent and received
+//   content.cc    comparing content with the others, and replacing it
 //   reads.cc      read-index batches, forwarding, the lease
 #ifndef SISYPHUS_NODE_NODE_IMPL_H_
 #define SISYPHUS_NODE_NODE_IMPL_H_
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "node/content_check.h"
 #include "node/node.h"
 #include "node/raft_log.h"
 #include "node/snapshot_receiver.h"
@@ -40,6 +42,7 @@ class Node::Impl {
   std::optional<Index> LeaseIndex();
   MonotonicTime FreshAsOf();
   MonotonicTime Now() const { return options_.executor->clock().Now(); }
+  bool distrusted() const { return distrusted_.load(std::memory_order_acquire); }
   NodeView View() const;
   NodeStatus Status() const;
   void TransferLeadership(NodeId to, ReadCallback done);
@@ -183,6 +186,18 @@ class Node::Impl {
   void CheckFreeSpace();  // Log reader.
   void CompactLog(Index point);
 
+  // --- Agreement on content (content.cc) ---
+  sisyphus::Status OpenContent();
+  void TickContent();
+  void HandleContentReport(NodeId from, const ContentReport& report);
+  void HandleReseedRequest(NodeId from, const ReseedRequest& request);
+  void Distrust(const ContentFinding& finding);
+  void StopTrusting(std::string reason);
+  void GoOnReseeding();
+  void GiveLeadershipAway();
+  void TrustInstalled(Index index);
+  void AddContentStatus(NodeStatus* status) const;
+
   // Immutable.
   const NodeOptions options_;
   const Duration lease_duration_;
@@ -251,6 +266,13 @@ class Node::Impl {
       installing_;                 // Accepted by the core; not yet what the state machine is.
   uint64_t installing_write_ = 0;  // The write that makes the log forget what it replaces.
   uint64_t snapshots_installed_ = 0;
+  ContentCheck content_;
+  int content_ticks_ = 0;
+  std::string distrust_;  // Why the state machine's content is not trusted; empty: it is.
+  Index reseed_from_;     // What replaces it must reach there.
+  uint64_t reseeds_ = 0;
+  size_t heir_attempts_ = 0;
+  std::map<NodeId, Index> snapshot_at_least_;  // Who asked for a snapshot, and from where on.
   bool compacting_ = false;
   Index compaction_checked_;  // The durable index at the last look.
   int housekeeping_ticks_ = 0;
@@ -271,6 +293,7 @@ class Node::Impl {
   std::atomic<uint64_t> view_commit_{0};
   std::atomic<uint64_t> view_applied_{0};
   std::atomic<raft::Role> view_role_{raft::Role::kFollower};
+  std::atomic<bool> distrusted_{false};
   std::atomic<int64_t> lease_until_ns_{0};  // On the executor's clock; 0: none.
   // Written by readers, cleared by the raft actor: somebody asked for a lease since the last look.
   std::atomic<bool> lease_asked_{false};

@@ -15,6 +15,11 @@ constexpr size_t kApplyBudgetBytes = 16 << 20;
 // Handed over at once, so that answers flow while a long backlog is applied.
 constexpr size_t kApplyBatchBytes = 1 << 20;
 
+Status ContentReplaced() {
+  return MakeStatus(StatusCode::kDeadlineExceeded,
+                    "this node's content is being replaced: what the write did is not known");
+}
+
 }  // namespace
 
 // At most one Pump waits in the mailbox, behind the inputs that are there already: it serves them
@@ -257,7 +262,9 @@ sisyphus::Status Node::Impl::ApplyOne(ApplyJob job) {
   Outbox replies;
   for (auto& [index, proposal] : job.waiters) {
     const size_t i = index - commands.front().position.index;
-    ProposalResult result{commands[i].position, std::move(results[i])};
+    StatusOr<ProposalResult> result = ProposalResult{commands[i].position, std::move(results[i])};
+    // Committed, but what it did here is not what it did elsewhere.
+    if (distrusted()) result = ContentReplaced();
     Release(proposal.command->size());
     if (proposal.origin == kNoNode) {
       proposal.done(std::move(result));

@@ -254,9 +254,23 @@ StatusOr<std::unique_ptr<RaftLog>> RaftLog::Open(FileSystem& fs, const Options& 
   return log;
 }
 
+bool RaftLog::Holds(LogPosition position, const raft::RestoredState& restored) const {
+  if (position.index > base_.last.index + locations_.size()) return false;
+  Term term = base_.last.term;
+  for (const LogPosition& run : restored.term_runs) {
+    if (run.index <= position.index) term = run.term;
+  }
+  for (const raft::Entry& entry : restored.entries) {
+    if (entry.index <= position.index) term = entry.term;
+  }
+  return term == position.term;
+}
+
 // A crash came between the snapshot's acceptance and the log's record of it.
 Status RaftLog::AdoptInstalled(raft::RestoredState* restored) {
   if (!options_.installed || base_.last.index >= options_.installed->last.index) return OkStatus();
+  // It reaches beyond: only the state was replaced (DiskWrite::keep_log), or it has grown since.
+  if (Holds(options_.installed->last, *restored)) return OkStatus();
   raft::DiskWrite write;
   write.snapshot = options_.installed;
   SIS_RETURN_IF_ERROR(Write({&write, 1}));
@@ -295,7 +309,7 @@ Status RaftLog::Write(std::span<const raft::DiskWrite> writes) {
   std::vector<wal::Record> records;
   std::deque<std::string> heads;  // Stable addresses: the records view them.
   for (const raft::DiskWrite& write : writes) {
-    if (write.snapshot) {
+    if (write.snapshot && !write.keep_log) {
       heads.push_back(EncodeBase(*write.snapshot, /*keep=*/false));
       records.push_back({kBase, heads.back(), {}});
     }
@@ -314,7 +328,7 @@ Status RaftLog::Write(std::span<const raft::DiskWrite> writes) {
   SIS_RETURN_IF_ERROR(AppendRecords(records, &locations));
   size_t next = 0;
   for (const raft::DiskWrite& write : writes) {
-    if (write.snapshot) {
+    if (write.snapshot && !write.keep_log) {
       base_ = *write.snapshot;
       locations_.clear();
       ++next;

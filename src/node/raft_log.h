@@ -85,6 +85,8 @@ class RaftLog {
   Status AppendRecords(std::span<const wal::Record> records,
                        std::vector<wal::RecordLocation>* locations);
   std::vector<wal::Record> Preamble();
+  // Whether the log that was recovered has an entry of that index and term.
+  bool Holds(LogPosition position, const raft::RestoredState& restored) const;
   Status AdoptInstalled(raft::RestoredState* restored);
   void PutEntryLocation(Index index, const wal::RecordLocation& location);
 

@@ -259,7 +259,7 @@ std::optional<Index> Node::Impl::LeaseIndex() {
   lease_asked_.store(true, std::memory_order_relaxed);
   const Index commit(view_commit_.load(std::memory_order_acquire));
   const int64_t until = lease_until_ns_.load(std::memory_order_acquire);
-  if (until == 0 || Now().time_since_epoch().count() >= until) return std::nullopt;
+  if (until == 0 || distrusted() || Now().time_since_epoch().count() >= until) return std::nullopt;
   return commit;
 }
 

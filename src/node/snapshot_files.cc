@@ -10,6 +10,8 @@ namespace {
 
 std::string MetaPath(const std::string& incoming) { return incoming + "/META"; }
 
+std::string ReseedPath(const std::string& incoming) { return incoming + "/RESEED"; }
+
 Status DeleteIfThere(FileSystem& fs, const std::string& path) {
   SIS_ASSIGN_OR_RETURN(const bool exists, fs.Exists(path));
   return exists ? fs.Delete(path) : OkStatus();
@@ -78,7 +80,23 @@ Status SwapIn(FileSystem& fs, const std::string& incoming, const std::string& db
   return RemoveTree(fs, old);
 }
 
+Status MarkForReseed(FileSystem& fs, const std::string& incoming, const std::string& reason) {
+  return WriteFileAtomically(fs, ReseedPath(incoming), reason);
+}
+
+StatusOr<std::optional<std::string>> ReseedReason(FileSystem& fs, const std::string& incoming) {
+  SIS_ASSIGN_OR_RETURN(const bool marked, fs.Exists(ReseedPath(incoming)));
+  if (!marked) return std::optional<std::string>();
+  SIS_ASSIGN_OR_RETURN(std::string reason, ReadWholeFile(fs, ReseedPath(incoming)));
+  return std::optional<std::string>(std::move(reason));
+}
+
 Status ForgetIncoming(FileSystem& fs, const std::string& incoming) {
+  SIS_ASSIGN_OR_RETURN(const bool marked, fs.Exists(ReseedPath(incoming)));
+  if (marked) {
+    SIS_RETURN_IF_ERROR(fs.Delete(ReseedPath(incoming)));
+    SIS_RETURN_IF_ERROR(fs.SyncDirectory(incoming));
+  }
   SIS_RETURN_IF_ERROR(DeleteIfThere(fs, MetaPath(incoming)));
   return fs.SyncDirectory(incoming);
 }

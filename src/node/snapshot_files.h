@@ -6,9 +6,12 @@
 //   INCOMING/META     the snapshot was accepted by the core; from here on it replaces the state:
 //                     index u64 | term u64 | membership (raft::EncodeMembership) |
 //                     XXH3 u64 of all before
+//   INCOMING/RESEED   the state machine's directory holds something else than the other replicas'
+//                     and is to be replaced; why, in words
 //
 // Order: everything under db/ is synced, META is written, the Raft log is reset to META's position,
-// the directories are swapped, META is deleted. A start that finds META does what is left of this.
+// the directories are swapped, RESEED and META are deleted. A start that finds META does what is
+// left of this.
 #ifndef SISYPHUS_NODE_SNAPSHOT_FILES_H_
 #define SISYPHUS_NODE_SNAPSHOT_FILES_H_
 
@@ -30,7 +33,11 @@ Status CommitIncoming(FileSystem& fs, const std::string& incoming, const raft::S
 // Puts INCOMING/db in the place of `db`. Nothing may use either. Apply actor, or at the start.
 Status SwapIn(FileSystem& fs, const std::string& incoming, const std::string& db);
 
-// After the log knows: forgets META.
+// Remembers that the state is not to be trusted until it has been replaced. Snapshot actor.
+Status MarkForReseed(FileSystem& fs, const std::string& incoming, const std::string& reason);
+StatusOr<std::optional<std::string>> ReseedReason(FileSystem& fs, const std::string& incoming);
+
+// After the log knows: forgets META, and RESEED before it.
 Status ForgetIncoming(FileSystem& fs, const std::string& incoming);
 
 // At the start, before the state machine and the log are opened: finishes a swap that a crash

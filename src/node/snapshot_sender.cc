@@ -22,7 +22,9 @@ Status SnapshotSender::Open() {
   return OkStatus();
 }
 
-StatusOr<SnapshotSender::Checkpoint> SnapshotSender::Prepare() {
+StatusOr<SnapshotSender::Checkpoint> SnapshotSender::Prepare(Index at_least) {
+  if (held_ && held_->checkpoint.position.index < at_least)
+    SIS_RETURN_IF_ERROR(Drop(held_->checkpoint.id));
   if (held_) {
     held_->last_used = options_.clock->Now();
     return held_->checkpoint;

@@ -55,7 +55,8 @@ class SnapshotSender {
     LogPosition position;
     std::vector<SnapshotFile> files;
   };
-  StatusOr<Checkpoint> Prepare();
+  // One that stands before `at_least` is not used, if the state machine is further than it.
+  StatusOr<Checkpoint> Prepare(Index at_least = Index(0));
   void Offer(const Checkpoint& checkpoint, raft::Message request);
 
   // The checkpoint `id` is of no use to anybody: the log of this node no longer reaches back to it.

@@ -62,8 +62,10 @@ void Node::Impl::SnapshotTask(absl::AnyInvocable<sisyphus::Status()> task) {
 // --- Sending ---
 
 void Node::Impl::OfferSnapshot(raft::Message request) {
-  SnapshotTask([this, request = std::move(request)]() mutable -> sisyphus::Status {
-    SIS_ASSIGN_OR_RETURN(SnapshotSender::Checkpoint checkpoint, sender_->Prepare());
+  const auto wanted = snapshot_at_least_.find(request.to);
+  const Index at_least = wanted == snapshot_at_least_.end() ? Index(0) : wanted->second;
+  SnapshotTask([this, at_least, request = std::move(request)]() mutable -> sisyphus::Status {
+    SIS_ASSIGN_OR_RETURN(SnapshotSender::Checkpoint checkpoint, sender_->Prepare(at_least));
     // Back to the raft actor, which knows the configuration at the checkpoint's position.
     raft_->Post([this, checkpoint = std::move(checkpoint), request = std::move(request)]() mutable {
       const std::optional<Term> term = core_->TermAt(checkpoint.position.index);
@@ -144,6 +146,7 @@ void Node::Impl::InstallSnapshot() {
 void Node::Impl::OnInstalled(const raft::SnapshotMeta& meta) {
   ++snapshots_installed_;
   applied_ = meta.last;
+  TrustInstalled(meta.last.index);
   CompleteAppliedReads();
   CompleteChanges();
   SnapshotTask([this]() -> sisyphus::Status {

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "node/state_machine.h"
 #include "raft/types.h"
 
 namespace sisyphus::node {
@@ -76,9 +77,18 @@ struct SnapshotChunk {
   Status status;          // kNotFound: the snapshot is gone.
 };
 
+// What the sender's content is at the last few indices where all compare; and "send me a snapshot
+// that reaches at least this index in place of mine, which is wrong".
+struct ContentReport {
+  std::vector<ContentHash> hashes;
+};
+struct ReseedRequest {
+  Index at_least;
+};
+
 using PeerMessage =
     std::variant<raft::Message, ForwardedProposal, ProposalReply, ReadIndexRequest, ReadIndexReply,
-                 SnapshotOffer, SnapshotChunkRequest, SnapshotChunk>;
+                 SnapshotOffer, SnapshotChunkRequest, SnapshotChunk, ContentReport, ReseedRequest>;
 
 // What a peer says of itself when a connection is made.
 struct PeerInfo {

@@ -25,6 +25,8 @@ void Core::Campaign() { impl_->Campaign(); }
 void Core::ForgetLeader() { impl_->ForgetLeader(); }
 void Core::PeerUnreachable(NodeId peer) { impl_->PeerUnreachable(peer); }
 void Core::SnapshotSent(NodeId peer, bool delivered) { impl_->SnapshotSent(peer, delivered); }
+void Core::SendSnapshotTo(NodeId peer) { impl_->SendSnapshotTo(peer); }
+void Core::TrustState(bool trusted) { impl_->TrustState(trusted); }
 void Core::Persisted(uint64_t write_id) { impl_->Persisted(write_id); }
 void Core::Applied(Index index) { impl_->Applied(index); }
 void Core::LogCompacted(Index index) { impl_->LogCompacted(index); }

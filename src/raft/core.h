@@ -85,6 +85,7 @@ struct DiskWrite {
       hard_state;  // term or vote changed, or commit with something else to write.
   std::optional<SnapshotMeta>
       snapshot;                   // The log is replaced by this before `entries` are appended.
+  bool keep_log = false;          // It is not: it holds `snapshot`, only the state is replaced.
   std::vector<Entry> entries;     // An entry at index i replaces whatever stood at i and behind.
   std::vector<Message> messages;  // To be sent when all of it is durable.
 
@@ -207,6 +208,20 @@ class Core {
   // The snapshot that a SnapshotRequest asked for has been delivered (it is the peer's reply that
   // moves it on), or failed and is tried again.
   void SnapshotSent(NodeId peer, bool delivered);
+
+  // Leader only: `peer` is to take a snapshot, even if the log has all that it lacks. Nothing while
+  // one is on its way, or while the peer does not speak.
+  void SendSnapshotTo(NodeId peer);
+
+  // False: what the state machine holds is wrong, though the log is sound. Until it is trusted
+  // again, this replica hands out no entries, proposes nothing, sends no snapshot, ignores
+  // TimeoutNow, and runs for leader only after kLastResort election timeouts without one: when
+  // nobody else's log is long enough, and only to hand over to one that it has brought up to date.
+  // It votes and acknowledges as before, as far as max_log_memory_bytes reach. A snapshot that is
+  // not behind what was handed out is taken in place of the state, and the log stays if it reaches
+  // there. Not remembered across restarts.
+  void TrustState(bool trusted);
+  static constexpr uint32_t kLastResort = 4;
 
   // --- What the machine did ---
 

@@ -194,9 +194,9 @@ bool Core::Impl::HasWrite() const {
 
 bool Core::Impl::HasOutput() const {
   return !messages_.empty() || !disk_reads_.empty() || !reads_confirmed_.empty() ||
-         !reads_lost_.empty() || snapshot_to_install_ || appends_due_ || handed_out_ < commit_ ||
-         confirmed_round_ != reported_round_ || lease_round_ != reported_lease_round_ ||
-         HasWrite() || ReadRoundDue();
+         !reads_lost_.empty() || snapshot_to_install_ || appends_due_ ||
+         (handed_out_ < commit_ && state_trusted_) || confirmed_round_ != reported_round_ ||
+         lease_round_ != reported_lease_round_ || HasWrite() || ReadRoundDue();
 }
 
 Output Core::Impl::TakeOutput(size_t apply_budget_bytes) {
@@ -219,6 +219,7 @@ void Core::Impl::TakeWrite(Output* output) {
   if (!HasWrite()) return;
   DiskWrite& write = output->write;
   write.snapshot = std::exchange(snapshot_to_write_, std::nullopt);
+  write.keep_log = std::exchange(keep_log_, false);
   for (; unwritten_ <= log_.last_index(); ++unwritten_) {
     write.entries.push_back(log_.At(unwritten_));
   }
@@ -239,6 +240,7 @@ void Core::Impl::TakeWrite(Output* output) {
 }
 
 void Core::Impl::TakeCommitted(Output* output, size_t budget_bytes) {
+  if (!state_trusted_) return;
   size_t taken = 0;
   while (handed_out_ < commit_ && taken < budget_bytes) {
     const Entry& entry = log_.At(handed_out_.Next());

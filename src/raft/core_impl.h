@@ -41,6 +41,8 @@ class Core::Impl {
   void ForgetLeader();
   void PeerUnreachable(NodeId peer);
   void SnapshotSent(NodeId peer, bool delivered);
+  void SendSnapshotTo(NodeId peer);
+  void TrustState(bool trusted) { state_trusted_ = trusted; }
   void Persisted(uint64_t write_id);
   void Applied(Index index);
   void LogCompacted(Index index);
@@ -142,6 +144,7 @@ class Core::Impl {
   // --- snapshot.cc ---
 
   bool SendSnapshot(Progress& peer);
+  void InstallState(const SnapshotMeta& meta);
   void HandleSnapshotRequest(NodeId from, const SnapshotRequest& request);
   void HandleSnapshotReply(Progress& peer, const SnapshotReply& reply);
 
@@ -156,6 +159,7 @@ class Core::Impl {
       memberships_;  // By index; the first holds at the base, the last now.
   Index commit_;
   Index applied_;
+  bool state_trusted_ = true;
   Index handed_out_;  // The last entry that went out in `committed`, or that a snapshot stands for.
 
   // The disk.
@@ -171,6 +175,7 @@ class Core::Impl {
   HardState written_;  // As last handed out.
   HardState durable_;  // As last persisted.
   std::optional<SnapshotMeta> snapshot_to_write_;
+  bool keep_log_ = false;  // With snapshot_to_write_.
 
   // The role.
   Role role_ = Role::kFollower;

@@ -60,7 +60,9 @@ void Core::Impl::Tick() {
     return;
   }
   if (!Promotable() || Promised()) return;
-  if (election_elapsed_ < election_timeout_ && !OnlyVoter()) return;
+  // Whoever has sound content goes first. But nobody else may have a log that is long enough.
+  const uint32_t timeout = state_trusted_ ? election_timeout_ : kLastResort * election_timeout_;
+  if (election_elapsed_ < timeout && !OnlyVoter()) return;
   ResetElectionTimer();
   StartElection(config_.pre_vote, /*transfer=*/false);
 }
@@ -116,7 +118,7 @@ void Core::Impl::StopLeading() {
 }
 
 void Core::Impl::Campaign() {
-  if (role_ == Role::kLeader || !Promotable() || Promised()) return;
+  if (role_ == Role::kLeader || !Promotable() || Promised() || !state_trusted_) return;
   ResetElectionTimer();
   StartElection(config_.pre_vote, /*transfer=*/false);
 }
@@ -217,7 +219,7 @@ void Core::Impl::HandleVoteReply(NodeId from, Term term, const VoteReply& reply)
 }
 
 void Core::Impl::HandleTimeoutNow() {
-  if (role_ != Role::kFollower || !Promotable()) return;
+  if (role_ != Role::kFollower || !Promotable() || !state_trusted_) return;
   // No pre-vote: the leader is not dead, it asked (thesis 3.10).
   StartElection(/*pre=*/false, /*transfer=*/true);
 }

@@ -11,6 +11,7 @@ namespace sisyphus::raft {
 StatusOr<LogPosition> Core::Impl::ProposeMembership(const MembershipChange& change) {
   if (role_ != Role::kLeader) return absl::UnavailableError("not the leader");
   if (transferee_ != kNoNode) return absl::UnavailableError("leadership is being transferred");
+  if (!state_trusted_) return absl::UnavailableError("the leader's content is being replaced");
   if (membership_index() > commit_) {
     return absl::FailedPreconditionError("an earlier membership change is not committed yet");
   }

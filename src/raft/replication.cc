@@ -11,6 +11,7 @@ namespace sisyphus::raft {
 StatusOr<LogPosition> Core::Impl::Propose(std::span<const Payload> payloads) {
   if (role_ != Role::kLeader) return absl::UnavailableError("not the leader");
   if (transferee_ != kNoNode) return absl::UnavailableError("leadership is being transferred");
+  if (!state_trusted_) return absl::UnavailableError("the leader's content is being replaced");
   if (payloads.empty()) return absl::InvalidArgumentError("nothing to propose");
   size_t bytes = 0;
   for (const Payload& payload : payloads) bytes += payload->size() + Entry::kOverheadBytes;
@@ -49,6 +50,8 @@ void Core::Impl::HandleAppendRequest(NodeId from, AppendRequest& request) {
     SendAfterWrite(from, AppendReply{.rejected = false, .match = commit_, .hint = {}});
     return;
   }
+  // What is not handed out cannot leave memory, and nothing is handed out now.
+  if (!state_trusted_ && log_.memory_bytes() > config_.max_log_memory_bytes) return;
   if (!log_.Holds(request.previous)) {
     SendAfterWrite(from, AppendReply{.rejected = true,
                                      .match = request.previous.index,

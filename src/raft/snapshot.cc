@@ -8,13 +8,20 @@ namespace sisyphus::raft {
 
 bool Core::Impl::SendSnapshot(Progress& peer) {
   // A peer that does not speak gets no snapshot: it could not answer.
-  if (!peer.active) return false;
+  if (!peer.active || !state_trusted_) return false;
   const Index index = std::min(applied_, log_.last_index());
   const std::optional<Term> term = log_.TermAt(index);
   SIS_CHECK(term.has_value(), "the applied entry is behind the base");
   peer.BecomeSnapshot(index);
   Send(peer.id, SnapshotRequest{{{index, *term}, MembershipAtIndex(index).membership}});
   return false;
+}
+
+void Core::Impl::SendSnapshotTo(NodeId id) {
+  auto it = progress_.find(id);
+  if (role_ != Role::kLeader || it == progress_.end()) return;
+  if (applied_ == Index(0)) return;  // There is nothing to send.
+  if (it->second.state != ProgressState::kSnapshot) SendSnapshot(it->second);
 }
 
 void Core::Impl::SnapshotSent(NodeId id, bool delivered) {
@@ -33,6 +40,18 @@ void Core::Impl::SnapshotSent(NodeId id, bool delivered) {
 
 void Core::Impl::HandleSnapshotRequest(NodeId from, const SnapshotRequest& request) {
   const SnapshotMeta& meta = request.meta;
+  const bool replaces_state =
+      !state_trusted_ && meta.last.index >= handed_out_ && !snapshot_to_write_;
+  if (replaces_state && log_.Holds(meta.last)) {
+    // Others count on this log: it stays. What was handed out is within the snapshot, so nothing is
+    // applied twice.
+    CommitTo(meta.last.index);
+    snapshot_to_write_ = meta;
+    keep_log_ = true;
+    InstallState(meta);
+    SendAfterWrite(from, SnapshotReply{commit_});
+    return;
+  }
   if (meta.last.index <= commit_) {
     SendAfterWrite(from, SnapshotReply{commit_});
     return;
@@ -51,13 +70,16 @@ void Core::Impl::HandleSnapshotRequest(NodeId from, const SnapshotRequest& reque
   for (Write& write : writes_) write.last = Index(0);
   unwritten_ = meta.last.index.Next();
   snapshot_to_write_ = meta;
+  keep_log_ = false;
   // A state machine that is ahead of the snapshot (and of its log, after a crash) stays as it is.
-  if (meta.last.index > handed_out_) {
-    snapshot_to_install_ = meta;
-    handed_out_ = meta.last.index;
-    applied_ = meta.last.index;
-  }
+  if (meta.last.index > handed_out_) InstallState(meta);
   SendAfterWrite(from, SnapshotReply{meta.last.index});
+}
+
+void Core::Impl::InstallState(const SnapshotMeta& meta) {
+  snapshot_to_install_ = meta;
+  handed_out_ = meta.last.index;
+  applied_ = meta.last.index;
 }
 
 void Core::Impl::HandleSnapshotReply(Progress& peer, const SnapshotReply& reply) {

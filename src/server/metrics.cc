@@ -3,9 +3,12 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 #include <vector>
+
+#include "raft/membership.h"
 
 namespace sisyphus::server {
 
@@ -95,6 +98,30 @@ void AddRaft(const node::NodeStatus& status, const Labels& node_label, Families*
     out->Gauge("sisyphus_peer_lag_entries",
                "Log entries that a peer has not acknowledged (on the leader).", ToDouble(lag),
                labels);
+  }
+}
+
+void AddContent(const node::ContentStatus& content, const std::vector<NodeId>& members,
+                const Labels& node_label, Families* out) {
+  out->Gauge("sisyphus_content_trusted",
+             "0 while this node replaces its content, which differs from what a majority holds.",
+             content.distrust.empty() ? 1 : 0, node_label);
+  out->Gauge("sisyphus_content_agreed_index",
+             "The newest index known where a majority holds the same as this node.",
+             ToDouble(content.last_agreed.value()), node_label);
+  out->Counter("sisyphus_content_checks_total", "Content hashes of others compared.",
+               ToDouble(content.checks), node_label);
+  out->Counter("sisyphus_content_mismatches_total", "Of these, found to differ.",
+               ToDouble(content.mismatches), node_label);
+  out->Counter("sisyphus_content_reseeds_total", "Times this node began to replace its content.",
+               ToDouble(content.reseeds), node_label);
+  for (const NodeId member : members) {
+    const bool differs = std::find(content.differing.begin(), content.differing.end(), member) !=
+                         content.differing.end();
+    Labels labels = node_label;
+    labels.push_back({"peer", ToString(member)});
+    out->Gauge("sisyphus_content_differs", "1: the peer holds something else than this node.",
+               differs ? 1 : 0, std::move(labels));
   }
 }
 
@@ -199,7 +226,11 @@ void AddHttp(const api::ServerStats& stats, Families* out) {
 std::string RenderMetrics(const MetricsSources& sources) {
   const Labels node_label = {{"node_id", ToString(sources.id)}};
   Families families;
-  AddRaft(sources.node->Status(), node_label, &families);
+  const node::NodeStatus status = sources.node->Status();
+  AddRaft(status, node_label, &families);
+  std::vector<NodeId> others = raft::MembersOf(status.core.membership);
+  std::erase(others, sources.id);
+  AddContent(status.content, others, node_label, &families);
   AddEngine(sources.machine->stats(), node_label, &families);
   AddHistory(*sources.machine, node_label, &families);
   AddHttp(sources.api->stats(), &families);

@@ -64,6 +64,27 @@ const char* RoleName(raft::Role role) {
   return "unknown";
 }
 
+void LogContent(const node::ContentFinding& finding) {
+  using Kind = node::ContentFinding::Kind;
+  const std::string what = node::Describe(finding);
+  switch (finding.kind) {
+    case Kind::kSelfDiffers:
+    case Kind::kPeerDiffers:
+    case Kind::kUndecided:
+      spdlog::error("event=content_differs self={} peer={} from={} to={} reason=\"{}\"",
+                    finding.kind == Kind::kSelfDiffers, finding.peer.value(), finding.from.value(),
+                    finding.to.value(), what);
+      return;
+    case Kind::kPeerAgrees:
+      spdlog::info("event=content_agrees peer={} index={} reason=\"{}\"", finding.peer.value(),
+                   finding.to.value(), what);
+      return;
+    case Kind::kReseeded:
+      spdlog::info("event=content_reseeded index={} reason=\"{}\"", finding.to.value(), what);
+      return;
+  }
+}
+
 }  // namespace
 
 class Server::Impl {
@@ -182,8 +203,12 @@ Status Server::Impl::StartNode() {
     spdlog::info("event=role role={} term={} leader={} commit={}", RoleName(view.role),
                  view.term.value(), view.leader.value(), view.commit.value());
   };
+  options.on_content = LogContent;
   SIS_ASSIGN_OR_RETURN(node_, node::Node::Start(std::move(options)));
   history_->Attach(node_.get());
+  if (const std::string reason = node_->Status().content.distrust; !reason.empty()) {
+    spdlog::warn("event=content_reseed_goes_on reason=\"{}\"", reason);
+  }
   store_ = std::make_unique<kv::Store>(node_.get(), machine_.get());
   return OkStatus();
 }

@@ -175,6 +175,18 @@ void Encode(const node::SnapshotChunk& in, peer::Message* out) {
   EncodeStatus(in.status, body);
 }
 
+void Encode(const node::ContentReport& in, peer::Message* out) {
+  peer::ContentReport* body = out->mutable_content_report();
+  for (const node::ContentHash& at : in.hashes) {
+    body->add_index(at.index.value());
+    body->add_hash(at.hash);
+  }
+}
+
+void Encode(const node::ReseedRequest& in, peer::Message* out) {
+  out->mutable_reseed_request()->set_at_least(in.at_least.value());
+}
+
 // --- Decoding: every function answers a valid value or says what is wrong ---
 
 StatusOr<Index> DecodeIndex(uint64_t value) {
@@ -326,6 +338,20 @@ StatusOr<node::PeerMessage> Decode(peer::SnapshotChunk* in) {
   return out;
 }
 
+StatusOr<node::PeerMessage> Decode(const peer::ContentReport& in) {
+  if (in.index_size() != in.hash_size()) return Malformed("indices and hashes do not pair up");
+  node::ContentReport out;
+  out.hashes.reserve(in.index_size());
+  for (int i = 0; i < in.index_size(); ++i) {
+    SIS_ASSIGN_OR_RETURN(Index index, DecodeIndex(in.index(i)));
+    if (!out.hashes.empty() && index <= out.hashes.back().index) {
+      return Malformed("the indices of a content report do not ascend");
+    }
+    out.hashes.push_back({index, in.hash(i)});
+  }
+  return out;
+}
+
 }  // namespace
 
 size_t SizeBytes(const node::PeerMessage& message) {
@@ -351,6 +377,10 @@ size_t SizeBytes(const node::PeerMessage& message) {
                         },
                         [](const node::SnapshotChunkRequest&) { return size_t{0}; },
                         [](const node::SnapshotChunk& m) { return m.data->size(); },
+                        [](const node::ContentReport& m) {
+                          return sizeof(node::ContentHash) * m.hashes.size();
+                        },
+                        [](const node::ReseedRequest&) { return size_t{0}; },
                     },
                     message);
 }
@@ -379,6 +409,12 @@ StatusOr<node::PeerMessage> DecodeMessage(peer::Message* message, NodeId from, N
       return Decode(message->snapshot_chunk_request());
     case peer::Message::kSnapshotChunk:
       return Decode(message->mutable_snapshot_chunk());
+    case peer::Message::kContentReport:
+      return Decode(message->content_report());
+    case peer::Message::kReseedRequest: {
+      SIS_ASSIGN_OR_RETURN(Index at_least, DecodeIndex(message->reseed_request().at_least()));
+      return node::ReseedRequest{at_least};
+    }
     default: {
       SIS_ASSIGN_OR_RETURN(raft::MessageBody body, DecodeRaftBody(message));
       return raft::Message{

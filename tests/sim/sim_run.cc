@@ -79,6 +79,10 @@ SimServerOptions SimRun::DrawSizes() {
   sizes.network = &network_;
   sizes.invariants = &invariants_;
   sizes.history = &history_;
+  // Replicas that differ would be a bug here, and so would be to say that they do.
+  sizes.on_content = [this](NodeId who, const node::ContentFinding& finding) {
+    Fail("node " + ToString(who) + ": " + Describe(finding));
+  };
   sizes.engine.memtable_bytes = size_t{1} << rng_.Between(12, 16);
   sizes.engine.max_immutable_memtables = rng_.Between(1, 4);
   sizes.engine.block_cache_bytes = size_t{1} << rng_.Between(10, 20);

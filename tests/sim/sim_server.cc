@@ -28,7 +28,7 @@ class SimServer::CheckedMachine final : public node::StateMachine {
                std::vector<std::string>* results) override {
     const size_t before = results->size();
     // After an error too: readers see what came before it.
-    const Status status = server_->machine_->Apply(commands, results);
+    const Status status = ApplyFlipped(commands, results);
     if (!server_->process_->alive()) return status;  // Nobody will hear of it.
     const Term term = server_->node_->View().term;
     for (size_t i = 0; before + i < results->size(); ++i) {
@@ -55,6 +55,7 @@ class SimServer::CheckedMachine final : public node::StateMachine {
     server_->CountTree();
     SIS_RETURN_IF_ERROR(server_->machine_->Install(swap));
     if (!server_->process_->alive()) return OkStatus();
+    server_->differs_since_.reset();
     ++server_->counters_.snapshots_installed;
     return server_->CheckRestored();
   }
@@ -65,6 +66,16 @@ class SimServer::CheckedMachine final : public node::StateMachine {
   double Pressure() const override { return server_->machine_->Pressure(); }
 
  private:
+  Status ApplyFlipped(std::span<const node::Command> commands, std::vector<std::string>* results) {
+    if (!server_->flip_) return server_->machine_->Apply(commands, results);
+    for (const node::Command& command : commands) {
+      std::string scratch;
+      const node::Command given{command.position, server_->Flipped(command, &scratch)};
+      SIS_RETURN_IF_ERROR(server_->machine_->Apply({&given, 1}, results));
+    }
+    return OkStatus();
+  }
+
   SimServer* const server_;
 };
 
@@ -120,11 +131,27 @@ ServerCounters SimServer::counters() const {
   return all;
 }
 
+std::string_view SimServer::Flipped(const node::Command& command, std::string* scratch) {
+  if (!flip_ || command.bytes.empty()) return command.bytes;
+  const StatusOr<kv::Command> decoded = kv::DecodeCommand(command.bytes);
+  if (!decoded.ok() || decoded->kind != kv::Command::Kind::kPut || decoded->key != *flip_ ||
+      decoded->value.empty()) {
+    return command.bytes;
+  }
+  scratch->assign(command.bytes);
+  scratch->back() ^= 1;  // The value is the last of it.
+  flip_.reset();
+  differs_since_ = command.position.index;
+  return *scratch;
+}
+
 Status SimServer::CheckRestored() {
   const std::shared_ptr<DB> tree = machine_->db();
   const Position at = tree->last_written();
   options_.invariants->OnRestored(incarnation(), {Index(at.sequence), Term(at.term)});
-  if (rotten_) return OkStatus();
+  // Gone with what was not flushed, and applied anew as it should be.
+  if (differs_since_ && at.sequence < differs_since_->value()) differs_since_.reset();
+  if (rotten_ || differs()) return OkStatus();
   const std::string who = "node " + ToString(options_.id);
   SIS_RETURN_IF_ERROR(options_.history->CheckTree(who, *tree));
   const Index floor = machine_->history_floor();
@@ -158,9 +185,13 @@ Status SimServer::OpenEverything() {
   machine.engine = options_.engine;
   machine.engine.file_system = disk_.get();
   machine.engine.executor = process_.get();
+  machine.content_range = options_.content_range;
   machine.on_fatal = on_fatal;
   SIS_ASSIGN_OR_RETURN(machine_, kv::Machine::Open(std::move(machine)));
-  if (node.installed_snapshot) ++counters_.snapshots_resumed;
+  if (node.installed_snapshot) {
+    ++counters_.snapshots_resumed;
+    differs_since_.reset();
+  }
   SIS_RETURN_IF_ERROR(CheckRestored());
   keeper_ = std::make_unique<kv::HistoryKeeper>(options_.kept_history, machine_.get(),
                                                 &process_->clock());
@@ -179,6 +210,9 @@ Status SimServer::OpenEverything() {
   node.transport = transport_.get();
   node.state_machine = checked_.get();
   node.on_fatal = on_fatal;
+  node.on_content = [this](const node::ContentFinding& finding) {
+    if (options_.on_content) options_.on_content(options_.id, finding);
+  };
   SIS_ASSIGN_OR_RETURN(node_, node::Node::Start(std::move(node)));
   keeper_->Attach(node_.get());
   store_ = std::make_unique<kv::Store>(node_.get(), machine_.get());

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,6 +46,9 @@ struct SimServerOptions {
   SimNetwork* network = nullptr;
   RaftInvariants* invariants = nullptr;
   StateHistory* history = nullptr;
+  uint64_t content_range = 64;
+  // What the node says of the content of others and its own.
+  std::function<void(NodeId who, const node::ContentFinding&)> on_content;
 };
 
 // Of all incarnations of a server, or of all servers.
@@ -91,6 +96,11 @@ class SimServer {
 
   // Before operation number `countdown` that changes the disk, `action` runs, once.
   void AtMutation(uint64_t countdown, std::function<void()> action);
+  // The next put of `key` that its state machine applies gets one bit of its value flipped: this
+  // replica's content differs from then on, until it installs a snapshot, or restarts before it has
+  // flushed that.
+  void FlipBitOfNextPut(const std::string& key) { flip_ = key; }
+  bool differs() const { return differs_since_.has_value(); }
   // How long a sync takes from now on: uniform in [low, high].
   void SetSyncTime(Duration low, Duration high);
 
@@ -111,6 +121,8 @@ class SimServer {
  private:
   class CheckedMachine;
 
+  // `bytes`, or what becomes of them by the flipped bit.
+  std::string_view Flipped(const node::Command& command, std::string* scratch);
   Status OpenEverything();
   void OnFileOperation(const FileOperation& operation);
   // The state machine begins anew with what its tables hold.
@@ -130,6 +142,8 @@ class SimServer {
   ServerCounters counters_;  // The open tree's excluded.
   Duration sync_low_{};
   Duration sync_high_{};
+  std::optional<std::string> flip_;
+  std::optional<Index> differs_since_;
   uint64_t mutations_until_action_ = 0;
   std::function<void()> action_;
 

@@ -18,6 +18,7 @@ TEST(Problem, MapsStatusesAsTheContractSays) {
       {StatusCode::kInvalidArgument, 400, "bad_request", false, false, false},
       {StatusCode::kUnavailable, 503, "no_leader", true, true, false},
       {StatusCode::kAborted, 503, "no_leader", true, true, false},
+      {StatusCode::kPermissionDenied, 503, "not_ready", true, true, false},
       {StatusCode::kResourceExhausted, 429, "overloaded", true, true, false},
       {StatusCode::kDeadlineExceeded, 504, "timeout", true, false, true},
       {StatusCode::kInternal, 500, "internal", false, false, true},

@@ -21,7 +21,8 @@ TEST(StatusEndpoints, Probes) {
   EXPECT_EQ(client.Ask(Request("GET", "/readyz")).body, "ok\n");
   const RawAnswer verbose = client.Ask(Request("GET", "/readyz?verbose"));
   EXPECT_EQ(verbose.status, 200);
-  for (const char* check : {"leader: ok (node 1)\n", "applied: ok (", "serving: ok"}) {
+  for (const char* check :
+       {"leader: ok (node 1)\n", "applied: ok (", "content: ok (", "serving: ok"}) {
     EXPECT_NE(verbose.body.find(check), std::string::npos) << verbose.body;
   }
   EXPECT_EQ(client.Ask(Request("GET", "/livez?x=1")).status, 400);

@@ -124,7 +124,9 @@ class Replica {
     ASSERT_TRUE(at.ok()) << at.status();
     ASSERT_TRUE(fs_.CreateDirectory("data/incoming").ok());
     ASSERT_TRUE(fs_.CreateDirectory("data/incoming/db").ok());
-    for (const std::string& name : *other.fs_.List("data/checkpoint")) {
+    const StatusOr<std::vector<std::string>> names = other.fs_.List("data/checkpoint");
+    ASSERT_TRUE(names.ok()) << names.status();
+    for (const std::string& name : *names) {
       const auto bytes = ReadWholeFile(other.fs_, "data/checkpoint/" + name);
       ASSERT_TRUE(WriteFileAtomically(fs_, "data/incoming/db/" + name, *bytes).ok());
     }

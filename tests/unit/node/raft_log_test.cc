@@ -188,6 +188,36 @@ TEST(RaftLog, ASnapshotThatIsInstalledAlreadyIsTaken) {
   }
 }
 
+// Only the state was replaced, before or after the crash: what others count on is still there.
+TEST(RaftLog, AnInstalledSnapshotThatTheLogHoldsLeavesTheLogAlone) {
+  testing::SimFileSystem fs;
+  const raft::SnapshotMeta installed{{Index(2), Term(2)}, Founders()};
+  {
+    Opened opened = Open(fs);
+    raft::DiskWrite write;
+    write.snapshot = installed;
+    write.keep_log = true;
+    ASSERT_TRUE(Write(opened, {Entries({MakeEntry(1, 1, "a"), MakeEntry(2, 2, "b"),
+                                        MakeEntry(3, 2, "c"), MakeEntry(4, 3, "d")}),
+                               State(3, 1, 3), write})
+                    .ok());
+  }
+  for (const bool conflict : {false, true}) {
+    RaftLog::Options options;
+    options.directory = "/log";
+    options.applied = installed.last;
+    options.installed = installed;
+    if (conflict) options.installed->last.term = Term(9);
+    raft::RestoredState state;
+    const auto log = RaftLog::Open(fs, options, &state);
+    ASSERT_TRUE(log.ok()) << log.status();
+    EXPECT_EQ(state.applied, Index(2));
+    EXPECT_EQ(state.base.last.index, Index(conflict ? 2 : 0));
+    EXPECT_THAT(state.entries, SizeIs(conflict ? 0 : 2));
+    EXPECT_EQ(state.hard_state.commit, Index(conflict ? 2 : 3));
+  }
+}
+
 TEST(RaftLog, AHardStateWhoseCommitIsAheadIsCutToTheLog) {
   testing::SimFileSystem fs;
   {

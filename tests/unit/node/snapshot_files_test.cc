@@ -67,6 +67,39 @@ TEST(SnapshotFiles, AnAcceptedSnapshotIsFoundUntilItIsForgotten) {
   EXPECT_FALSE(RecoverIncoming(fs, "/incoming", "/db")->has_value());
 }
 
+TEST(SnapshotFiles, AMarkStaysUntilTheStateIsReplaced) {
+  testing::SimFileSystem fs;
+  ASSERT_TRUE(Prepare(fs).ok());
+  EXPECT_EQ(*ReseedReason(fs, "/incoming"), std::nullopt);
+  ASSERT_TRUE(MarkForReseed(fs, "/incoming", "why").ok());
+  EXPECT_EQ(*ReseedReason(fs, "/incoming"), "why");
+  EXPECT_FALSE(RecoverIncoming(fs, "/incoming", "/db")->has_value());
+  EXPECT_EQ(*ReseedReason(fs, "/incoming"), "why");
+  ASSERT_TRUE(InstallAll(fs).ok());
+  EXPECT_EQ(*ReseedReason(fs, "/incoming"), std::nullopt);
+}
+
+// A crash may leave a mark behind, which costs a needless snapshot, but never wrong content
+// without one.
+TEST(SnapshotFiles, PowerLossNeverLeavesTheOldStateWithoutItsMark) {
+  Rng rng(12);
+  testing::SimFileSystem fs;
+  ASSERT_TRUE(Prepare(fs).ok());
+  ASSERT_TRUE(MarkForReseed(fs, "/incoming", "why").ok());
+  std::vector<std::unique_ptr<testing::SimFileSystem>> crashes;
+  fs.SetObserver([&](const testing::FileOperation& operation) {
+    if (operation.mutates()) crashes.push_back(fs.CrashClone(rng));
+  });
+  ASSERT_TRUE(InstallAll(fs).ok());
+  fs.SetObserver(nullptr);
+  for (size_t i = 0; i < crashes.size(); ++i) {
+    ASSERT_TRUE(RecoverIncoming(*crashes[i], "/incoming", "/db").ok());
+    const bool old = *ReadWholeFile(*crashes[i], "/db/state") == "old";
+    const bool marked = (*ReseedReason(*crashes[i], "/incoming")).has_value();
+    EXPECT_TRUE(!old || marked) << "crash " << i;
+  }
+}
+
 TEST(SnapshotFiles, ADamagedMetaIsNamed) {
   testing::SimFileSystem fs;
   ASSERT_TRUE(Prepare(fs).ok());

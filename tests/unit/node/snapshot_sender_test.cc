@@ -120,6 +120,16 @@ TEST_F(SnapshotSenderTest, ADroppedCheckpointGivesWayToANewOne) {
             StatusCode::kNotFound);
 }
 
+TEST_F(SnapshotSenderTest, ACheckpointThatDoesNotReachFarEnoughGivesWay) {
+  const auto old = sender_->Prepare();
+  ASSERT_TRUE(old.ok());
+  Offer(*old, NodeId(2));
+  machine_.position = {Index(20), Term(2)};
+  EXPECT_EQ(sender_->Prepare(Index(10))->id, old->id);
+  EXPECT_EQ(sender_->Prepare(Index(11))->position.index, Index(20));
+  EXPECT_THAT(told_, ElementsAre(Pair(NodeId(2), false)));
+}
+
 TEST_F(SnapshotSenderTest, DroppingAnEarlierOneLeavesTheCheckpoint) {
   const auto old = sender_->Prepare();
   ASSERT_TRUE(old.ok());

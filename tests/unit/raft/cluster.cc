@@ -46,7 +46,7 @@ const Membership& Disk::MembershipAt(Index index) const {
 
 void Disk::Write(const DiskWrite& write) {
   if (write.hard_state) hard_state = *write.hard_state;
-  if (write.snapshot) {
+  if (write.snapshot && !write.keep_log) {
     base = *write.snapshot;
     log.clear();
   }
@@ -119,7 +119,14 @@ void Cluster::Restart(uint64_t id) {
   Check(id);
 }
 
+void Cluster::TrustState(uint64_t id, bool trusted) {
+  if (id == 0) return;
+  if (alive(id)) core(id).TrustState(trusted);
+  distrusted_ = trusted ? 0 : id;
+}
+
 void Cluster::Crash(uint64_t id) {
+  if (id == distrusted_) distrusted_ = 0;
   Member& m = member(id);
   m.core.reset();
   if (!m.writes.empty() && rng_.Chance(1, 2)) {
@@ -228,6 +235,10 @@ bool Cluster::FinishApply(uint64_t id) {
   if (work.snapshot) {
     m.machine = m.disk.machine = work.snapshot->last;
     EXPECT_EQ(committed_.at(m.machine.index.value() - 1).term, m.machine.term);
+    if (id == distrusted_) {
+      ++reseeds_;
+      TrustState(id, true);
+    }
   }
   for (const Entry& entry : work.entries) {
     EXPECT_EQ(entry.index, m.machine.index.Next()) << "applied out of order";

@@ -72,6 +72,11 @@ class Cluster {
 
   Status ReadIndex(uint64_t id);
 
+  // Of one member at most: trusted again when it has installed a snapshot, or restarts.
+  void TrustState(uint64_t id, bool trusted);
+  uint64_t distrusted() const { return distrusted_; }  // 0: nobody.
+  uint64_t reseeds() const { return reseeds_; }
+
   // --- Many things. ---
 
   // Work, writes, applies and messages until nothing is left. Messages that `drop` picks are lost.
@@ -146,6 +151,8 @@ class Cluster {
   uint64_t reads_confirmed_ = 0;
   uint64_t reads_lost_ = 0;
   uint64_t snapshots_ = 0;
+  uint64_t distrusted_ = 0;
+  uint64_t reseeds_ = 0;
   uint64_t disk_reads_ = 0;
   uint64_t leases_seen_ = 0;
 };

@@ -20,6 +20,7 @@ struct Totals {
   uint64_t committed = 0;
   uint64_t reads = 0;
   uint64_t snapshots = 0;
+  uint64_t reseeds = 0;
   uint64_t disk_reads = 0;
   uint64_t leases = 0;
   uint64_t changes = 0;
@@ -57,6 +58,7 @@ class Scenario {
     transfer_ = rng_.Chance(1, 2) ? 0 : rng_.Below(8);
     compact_ = rng_.Chance(1, 3) ? 0 : rng_.Below(20);
     tick_ = rng_.Between(20, 70);
+    distrust_ = rng_.Chance(1, 2) ? 0 : rng_.Below(20);
   }
 
   void Go(int steps) {
@@ -70,6 +72,7 @@ class Scenario {
     totals->reads += cluster_.reads_confirmed();
     totals->snapshots += cluster_.snapshots();
     totals->disk_reads += cluster_.disk_reads();
+    totals->reseeds += cluster_.reseeds();
     totals->leases += cluster_.leases_seen();
     totals->changes += changes_;
     totals->transfers += transfers_;
@@ -147,6 +150,8 @@ class Scenario {
       const Index limit =
           std::min(cluster_.disk(id).machine.index, cluster_.core(id).status().applied);
       cluster_.Compact(id, limit);
+    } else if (rng_.Chance(distrust_, 40)) {
+      Distrust(id);
     } else if (rng_.Chance(1, 6)) {
       cluster_.core(id).Campaign();
     } else if (rng_.Chance(1, 6)) {
@@ -157,6 +162,15 @@ class Scenario {
       cut_.clear();
     } else if (rng_.Chance(1, 8)) {
       for (uint64_t other = 1; other <= 5; ++other) cut_.insert(std::minmax(id, other));
+    }
+  }
+
+  // One at a time, so that there is always somebody to take a snapshot from.
+  void Distrust(uint64_t id) {
+    if (cluster_.distrusted() == 0) cluster_.TrustState(id, false);
+    const std::optional<uint64_t> leader = cluster_.leader();
+    if (leader && cluster_.distrusted() == id) {
+      cluster_.core(*leader).SendSnapshotTo(NodeId(id));
     }
   }
 
@@ -174,6 +188,7 @@ class Scenario {
 
   // No more faults: whatever the state, a leader comes up, and everything spreads.
   void Recover() {
+    cluster_.TrustState(cluster_.distrusted(), true);
     for (uint64_t id = 1; id <= 5; ++id) {
       if (!cluster_.alive(id)) cluster_.Restart(id);
     }
@@ -209,7 +224,7 @@ class Scenario {
   Rng rng_;
   Cluster cluster_;
   bool leases_;
-  uint64_t loss_, repeat_, reorder_, crash_, change_, transfer_, compact_, tick_;
+  uint64_t loss_, repeat_, reorder_, crash_, change_, transfer_, compact_, tick_, distrust_;
   std::set<std::pair<uint64_t, uint64_t>> cut_;
   uint64_t value_ = 0;
   uint64_t changes_ = 0;
@@ -235,16 +250,18 @@ TEST(RandomTest, SafetyInEveryStepAndWorkWhenFaultsStop) {
   }
   RecordProperty("elections", std::to_string(totals.elections));
   std::printf(
-      "elections %lu committed %lu reads %lu snapshots %lu disk reads %lu leases %lu changes %lu "
+      "elections %lu committed %lu reads %lu snapshots %lu reseeds %lu disk reads %lu leases %lu "
+      "changes %lu "
       "transfers %lu\n",
-      totals.elections, totals.committed, totals.reads, totals.snapshots, totals.disk_reads,
-      totals.leases, totals.changes, totals.transfers);
+      totals.elections, totals.committed, totals.reads, totals.snapshots, totals.reseeds,
+      totals.disk_reads, totals.leases, totals.changes, totals.transfers);
   if (count < 100) return;
   // The runs must have been about something.
   EXPECT_GT(totals.elections, count);
   EXPECT_GT(totals.committed, 10 * count);
   EXPECT_GT(totals.reads, count);
   EXPECT_GT(totals.snapshots, count / 10);
+  EXPECT_GT(totals.reseeds, count / 10);
   EXPECT_GT(totals.disk_reads, count / 10);
   EXPECT_GT(totals.leases, count);
   EXPECT_GT(totals.changes, count / 4);

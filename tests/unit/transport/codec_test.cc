@@ -200,11 +200,40 @@ TEST(CodecTest, SnapshotsThatTravel) {
   EXPECT_EQ(piece.status, chunk.status);
 }
 
+TEST(CodecTest, WhatReplicasSayOfTheirContent) {
+  node::ContentReport report;
+  report.hashes = {{Index(4096), 0xfedcba9876543210}, {Index(8192), 0}};
+  const auto said = RoundTrip(report);
+  ASSERT_TRUE(said.ok()) << said.status();
+  EXPECT_EQ(std::get<node::ContentReport>(*said).hashes, report.hashes);
+  const auto nothing = RoundTrip(node::ContentReport{});
+  ASSERT_TRUE(nothing.ok()) << nothing.status();
+  EXPECT_TRUE(std::get<node::ContentReport>(*nothing).hashes.empty());
+  const auto asked = RoundTrip(node::ReseedRequest{.at_least = Index(77)});
+  ASSERT_TRUE(asked.ok()) << asked.status();
+  EXPECT_EQ(std::get<node::ReseedRequest>(*asked).at_least, Index(77));
+}
+
 void ExpectMalformed(peer::Message message, const std::string& reason) {
   const auto decoded = DecodeMessage(&message, kFrom, kTo);
   ASSERT_FALSE(decoded.ok()) << message.ShortDebugString();
   EXPECT_EQ(decoded.status().code(), StatusCode::kInvalidArgument);
   EXPECT_NE(MessageOf(decoded.status()).find(reason), std::string_view::npos) << decoded.status();
+}
+
+TEST(CodecTest, RefusesContentReportsThatMakeNoSense) {
+  peer::Message message;
+  message.mutable_content_report()->add_index(5);
+  ExpectMalformed(message, "do not pair up");
+  message.mutable_content_report()->add_hash(1);
+  message.mutable_content_report()->add_index(5);
+  message.mutable_content_report()->add_hash(1);
+  ExpectMalformed(message, "do not ascend");
+  message.mutable_content_report()->set_index(1, UINT64_MAX);
+  ExpectMalformed(message, "out of range");
+  peer::Message request;
+  request.mutable_reseed_request()->set_at_least(UINT64_MAX);
+  ExpectMalformed(request, "out of range");
 }
 
 TEST(CodecTest, RefusesWhatMakesNoSense) {
