@@ -227,6 +227,16 @@ void Store::WaitConsistent(const ReadTerms& terms, MonotonicTime deadline,
                    });
 }
 
+StatusOr<std::optional<Lease>> Store::FindLease(uint64_t id) {
+  if (!node_->ContentTrusted()) return ContentReplaced();
+  return machine_->FindLease(id);
+}
+
+StatusOr<std::vector<Lease>> Store::ListLeases(uint64_t after, size_t limit) {
+  if (!node_->ContentTrusted()) return ContentReplaced();
+  return machine_->ListLeases(after, limit);
+}
+
 StatusOr<GetResult> Store::Read(const GetRequest& request) {
   if (!node_->ContentTrusted()) return ContentReplaced();
   const bool stale = request.terms.consistency == Consistency::kStale;

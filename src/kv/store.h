@@ -150,10 +150,8 @@ class Store {
                        LeaseCallback done);
   void RevokeLease(uint64_t id, const Retry& retry, MonotonicTime deadline, LeaseCallback done);
   // What the local state has: ask WaitReadable first. They may read tables from disk.
-  StatusOr<std::optional<Lease>> FindLease(uint64_t id) { return machine_->FindLease(id); }
-  StatusOr<std::vector<Lease>> ListLeases(uint64_t after, size_t limit) {
-    return machine_->ListLeases(after, limit);
-  }
+  StatusOr<std::optional<Lease>> FindLease(uint64_t id);
+  StatusOr<std::vector<Lease>> ListLeases(uint64_t after, size_t limit);
   uint64_t LogTimeNow() { return machine_->LogTimeNow(); }
 
   // Reads of every consistency are refused with kPermissionDenied while this replica replaces its
