@@ -286,6 +286,7 @@ class Node::Impl {
 
   // Owned by the apply actor.
   std::deque<ApplyJob> apply_jobs_;
+  bool apply_failed_ = false;
 
   // Read by any thread, written by the raft actor.
   std::atomic<uint64_t> view_term_{0};

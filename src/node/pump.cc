@@ -232,14 +232,13 @@ void Node::Impl::HandOverCommitted() {
 
 // Apply actor. Runs again when the state machine says that it is ready.
 void Node::Impl::ApplyQueued() {
-  while (!apply_jobs_.empty() && options_.state_machine->ReadyToApply()) {
+  while (!apply_failed_ && !apply_jobs_.empty() && options_.state_machine->ReadyToApply()) {
     ApplyJob job = std::move(apply_jobs_.front());
     apply_jobs_.pop_front();
     const sisyphus::Status status = ApplyOne(std::move(job));
     if (!status.ok()) {
-      apply_jobs_.clear();
+      apply_failed_ = true;  // What follows must not be applied over the gap.
       raft_->Post([this, status] { Fatal(status); });
-      return;
     }
   }
 }

@@ -251,6 +251,7 @@ void Nemesis::AtOperation(SimServer* server, Death death, Rng& rng) {
 
 // Its directory is gone, and with it what it promised: it must not come back as who it was.
 void Nemesis::Wipe(SimServer* server) {
+  options_.cluster->LearnMemberships();
   if (!options_.cluster->CanLose(*server)) return;
   server->Lose();
   server->Die(Death::kPowerLoss);
@@ -308,6 +309,7 @@ void Nemesis::EmptyDisk(SimServer* server) {
 
 // Only where the others can go on without it for good.
 void Nemesis::Rot(SimServer* server) {
+  options_.cluster->LearnMemberships();
   if (!server->rotten() && !options_.cluster->CanLose(*server)) return;
   server->SetRotten();
   server->Die(Death::kKilled);

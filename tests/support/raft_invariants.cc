@@ -73,7 +73,7 @@ void RaftInvariants::CheckEntries(const Incarnation& leader, Term term,
       Violate("log order: " + Name({entry.index, entry.term}) + " follows " + Name(previous) +
               " in a log of term " + ToString(term));
     }
-    if (entry.type == raft::EntryType::kMembership) NoteMembership(entry);
+    if (entry.type == raft::EntryType::kMembership) NoteMembership(leader, entry);
     previous = {entry.index, entry.term};
     CheckComplete(leader, term, previous);
   }
@@ -151,10 +151,14 @@ void RaftInvariants::OnView(const Incarnation& who, const node::NodeView& view) 
   seen.applied = view.applied;
 }
 
-void RaftInvariants::NoteMembership(const raft::Entry& entry) {
+void RaftInvariants::NoteMembership(const Incarnation& leader, const raft::Entry& entry) {
   const StatusOr<raft::Membership> membership = raft::DecodeMembership(*entry.payload);
   if (!membership.ok()) return Violate("entry " + ToString(entry.index) + " is malformed");
   proposed_[entry.index].try_emplace(entry.term, *membership);
+  // A single voter chooses before it sends.
+  if (entry.index <= chosen() && chosen_[entry.index.value() - 1].term == entry.term) {
+    OnMembership(leader, entry.index, *membership);
+  }
 }
 
 void RaftInvariants::OnMembership(const Incarnation& who, Index index,

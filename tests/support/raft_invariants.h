@@ -101,7 +101,7 @@ class RaftInvariants {
   void CheckVote(NodeId voter, Term term, NodeId candidate);
   void CheckEntries(const Incarnation& leader, Term term, const raft::AppendRequest& append);
   void CheckComplete(const Incarnation& leader, Term term, LogPosition held);
-  void NoteMembership(const raft::Entry& entry);
+  void NoteMembership(const Incarnation& leader, const raft::Entry& entry);
 
   std::string violation_;
   std::map<Term, Incarnation> leaders_;
