@@ -2,14 +2,17 @@
 //
 //   sim --first-seed 1 --seeds 500 --seconds 10
 //   sim --seed 17 --verbose
+//   sim --first-seed 1 --seconds 60 --soak
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tests/sim/shrink.h"
 #include "tests/sim/sim_run.h"
 
 namespace sisyphus::testing {
@@ -22,6 +25,10 @@ struct Flags {
   uint64_t seconds = 10;
   uint64_t nodes = 0;
   bool verbose = false;
+  bool soak = false;
+  bool no_shrink = false;
+  std::string without;
+  std::string skip;
   std::string json;
 };
 
@@ -83,17 +90,7 @@ void PrintRun(uint64_t seed, const SimRunResult& result) {
   std::fflush(stdout);
 }
 
-int Run(const Flags& flags) {
-  const double begin = CpuSeconds();
-  Totals totals;
-  for (uint64_t seed = flags.first_seed; seed < flags.first_seed + flags.seeds; ++seed) {
-    SimRun run(
-        {.seed = seed, .nodes = flags.nodes, .seconds = flags.seconds, .verbose = flags.verbose});
-    const SimRunResult result = run.Execute();
-    totals.Add(seed, result);
-    if (!result.failure.empty() || flags.verbose || flags.seeds == 1) PrintRun(seed, result);
-  }
-  const double cpu = CpuSeconds() - begin;
+void PrintTotals(const Totals& totals, double cpu) {
   std::printf(
       "%llu runs, %zu failed; %.0f simulated seconds in %.1f CPU seconds (%.0f a second); "
       "%llu answered, %llu faults, %llu deaths\n",
@@ -106,40 +103,85 @@ int Run(const Flags& flags) {
               Wide(totals.with_snapshot), Wide(totals.gave_up));
   std::printf("  a healed majority answered within %.1f s, of %.0f s allowed\n", totals.recovery,
               std::chrono::duration<double>(kAnswerLimit).count());
-  if (!flags.json.empty()) {
-    std::ofstream file(flags.json);
-    file << nlohmann::json{{"first_seed", flags.first_seed},
-                           {"runs", totals.runs},
-                           {"failed", totals.failures.size()},
-                           {"simulated_seconds", totals.seconds},
-                           {"cpu_seconds", cpu},
-                           {"steps", totals.steps},
-                           {"requests_answered", totals.answered},
-                           {"requests_refused", totals.refused},
-                           {"requests_unknown", totals.unknown},
-                           {"entries", totals.entries},
-                           {"faults", totals.faults},
-                           {"deaths", totals.deaths},
-                           {"flushes", totals.servers.flushes},
-                           {"tree_compactions", totals.servers.tree_compactions},
-                           {"log_segments_deleted", totals.servers.log_segments_deleted},
-                           {"log_reads", totals.servers.log_reads},
-                           {"snapshots_installed", totals.servers.snapshots_installed},
-                           {"snapshots_resumed", totals.servers.snapshots_resumed},
-                           {"runs_with_snapshot", totals.with_snapshot},
-                           {"runs_too_hard_to_check", totals.gave_up},
-                           {"memberships", totals.memberships},
-                           {"changes_granted", totals.changed},
-                           {"changes_refused", totals.denied},
-                           {"longest_recovery_seconds", totals.recovery},
-                           {"servers_lost", totals.lost},
-                           {"failures", totals.failures}}
-                .dump(2)
-         << "\n";
-    if (!file.flush()) {
-      std::fprintf(stderr, "sim: cannot write %s\n", flags.json.c_str());
-      return 2;
-    }
+}
+
+bool WriteJson(const Flags& flags, const Totals& totals, double cpu) {
+  std::ofstream file(flags.json);
+  file << nlohmann::json{{"first_seed", flags.first_seed},
+                         {"runs", totals.runs},
+                         {"failed", totals.failures.size()},
+                         {"simulated_seconds", totals.seconds},
+                         {"cpu_seconds", cpu},
+                         {"steps", totals.steps},
+                         {"requests_answered", totals.answered},
+                         {"requests_refused", totals.refused},
+                         {"requests_unknown", totals.unknown},
+                         {"entries", totals.entries},
+                         {"faults", totals.faults},
+                         {"deaths", totals.deaths},
+                         {"flushes", totals.servers.flushes},
+                         {"tree_compactions", totals.servers.tree_compactions},
+                         {"log_segments_deleted", totals.servers.log_segments_deleted},
+                         {"log_reads", totals.servers.log_reads},
+                         {"snapshots_installed", totals.servers.snapshots_installed},
+                         {"snapshots_resumed", totals.servers.snapshots_resumed},
+                         {"runs_with_snapshot", totals.with_snapshot},
+                         {"runs_too_hard_to_check", totals.gave_up},
+                         {"memberships", totals.memberships},
+                         {"changes_granted", totals.changed},
+                         {"changes_refused", totals.denied},
+                         {"longest_recovery_seconds", totals.recovery},
+                         {"servers_lost", totals.lost},
+                         {"failures", totals.failures}}
+              .dump(2)
+       << "\n";
+  return static_cast<bool>(file.flush());
+}
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// The smallest set of faults that still fails, and how to see it.
+void PrintShrunk(const SimRunOptions& options, const SimRunResult& result) {
+  const Shrunk shrunk = Shrink(options, result);
+  std::printf("  with fewer faults: %s\n   ", shrunk.result.failure.c_str());
+  for (const Fault fault : shrunk.result.lasting) std::printf(" %s", NameOf(fault));
+  for (const Strike& strike : shrunk.result.strikes) {
+    std::printf(" %llu:%s", Wide(strike.number), NameOf(strike.fault));
+  }
+  std::printf("\n  sim %s --verbose\n", FlagsOf(shrunk.options).c_str());
+  std::fflush(stdout);
+}
+
+int Run(const Flags& flags) {
+  FaultFilter filter;
+  if (!ParseFilter(flags.without, flags.skip, &filter)) {
+    std::fprintf(stderr, "sim: --without takes names of faults, --skip numbers and ranges\n");
+    return 2;
+  }
+  if (flags.soak) {
+    for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
+  }
+  const double begin = CpuSeconds();
+  Totals totals;
+  for (uint64_t seed = flags.first_seed;
+       interrupted == 0 && (flags.soak ? totals.failures.empty() : totals.runs < flags.seeds);
+       ++seed) {
+    const SimRunOptions options{.seed = seed,
+                                .nodes = flags.nodes,
+                                .seconds = flags.seconds,
+                                .filter = filter,
+                                .verbose = flags.verbose};
+    const SimRunResult result = SimRun(options).Execute();
+    totals.Add(seed, result);
+    const bool failed = !result.failure.empty();
+    if (failed || flags.verbose || (flags.seeds == 1 && !flags.soak)) PrintRun(seed, result);
+    if (failed && !flags.verbose && !flags.no_shrink) PrintShrunk(options, result);
+  }
+  const double cpu = CpuSeconds() - begin;
+  PrintTotals(totals, cpu);
+  if (!flags.json.empty() && !WriteJson(flags, totals, cpu)) {
+    std::fprintf(stderr, "sim: cannot write %s\n", flags.json.c_str());
+    return 2;
   }
   return totals.failures.empty() ? 0 : 1;
 }
@@ -154,8 +196,13 @@ int main(int argc, char** argv) {
   app.add_option("--seeds", flags.seeds, "how many seeds")->check(CLI::PositiveNumber);
   app.add_option("--seed", flags.seed, "this seed only");
   app.add_option("--seconds", flags.seconds, "simulated seconds of faults in each run");
-  app.add_option("--nodes", flags.nodes, "founders; drawn from the seed if not given");
+  app.add_option("--nodes", flags.nodes, "founders; drawn from the seed if not given")
+      ->check(CLI::Range(1, 7));
   app.add_flag("--verbose", flags.verbose, "print what happens");
+  app.add_flag("--soak", flags.soak, "seed after seed, until one fails or a signal ends it");
+  app.add_flag("--no-shrink", flags.no_shrink, "do not look for fewer faults that fail too");
+  app.add_option("--without", flags.without, "kinds of faults to leave out: loss,pause");
+  app.add_option("--skip", flags.skip, "strikes to leave out: 3,7-12");
   app.add_option("--json", flags.json, "write totals and failures to this file");
   CLI11_PARSE(app, argc, argv);
   if (app.count("--seed") > 0) {
