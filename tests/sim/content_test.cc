@@ -110,10 +110,10 @@ class ContentWorld {
   void ExpectServesNothing(NodeId id) {
     for (const auto consistency :
          {kv::Consistency::kLinearizable, kv::Consistency::kLease, kv::Consistency::kStale}) {
-      const auto read = server(id).store()->Read({.key = kMarker, .consistency = consistency});
+      const auto read = server(id).store()->Read({.key = kMarker, .terms = {consistency}});
       EXPECT_EQ(read.status().code(), StatusCode::kPermissionDenied);
       Status waited = OkStatus();
-      server(id).store()->WaitReadable(consistency, executor_.now() + seconds(1),
+      server(id).store()->WaitReadable({consistency}, executor_.now() + seconds(1),
                                        [&](Status status) { waited = std::move(status); });
       EXPECT_EQ(waited.code(), StatusCode::kPermissionDenied);
     }

@@ -31,6 +31,8 @@ class GatedMachine final : public StateMachine {
     results->resize(results->size() + commands.size());
     return OkStatus();
   }
+  void ScheduleFlush() override {}
+  std::vector<ContentHash> ContentHashes() const override { return {}; }
   StatusOr<LogPosition> Checkpoint(const std::string&) override { return LogPosition{}; }
   Status Install(const std::function<Status()>& swap) override { return swap(); }
   bool ReadyToApply() const override { return open_; }
