@@ -1,9 +1,9 @@
 // Actors: serial mailboxes that own their state, so that it needs no lock.
 //
-// In production an actor has a thread of its own (thread_executor.h). In the simulator all actors
-// of all nodes run on one thread, in an order that one seed decides (tests/support/sim_executor.h).
-// Code that runs on actors therefore never blocks on another actor: it posts and returns. Calls
-// into the FileSystem are the only calls that may block.
+// In production an actor has a thread of its own, and may borrow its caller's (thread_executor.h).
+// In the simulator all actors of all nodes run on one thread, in an order that one seed decides
+// (tests/support/sim_executor.h). Code that runs on actors therefore never blocks on another actor:
+// it posts and returns. Calls into the FileSystem are the only calls that may block.
 #ifndef SISYPHUS_BASE_EXECUTOR_H_
 #define SISYPHUS_BASE_EXECUTOR_H_
 
@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "base/clock.h"
@@ -35,6 +36,13 @@ class Actor {
   // itself asked for (an answer to a request of its own, at most one "wake up" at a time), so that
   // the bound is the protocol's.
   virtual void Post(Task task) = 0;
+
+  // As TryPost and Post; but an actor with nothing to do may run the task, and what the task posts
+  // to this actor, on the caller's thread before the call returns. That saves waking a thread, the
+  // dearest part of a short task. The caller holds no lock, and can bear to wait for what this
+  // actor does.
+  [[nodiscard]] virtual bool TryRunOrPost(Task task) { return TryPost(std::move(task)); }
+  virtual void RunOrPost(Task task) { Post(std::move(task)); }
 
   // Queues `task` once `delay` has passed, never earlier. The answer can be given to Cancel, which
   // makes sure that a task that has not started will not start.

@@ -15,6 +15,10 @@
 namespace sisyphus {
 namespace {
 
+// Batches that a borrowed thread runs after its own task: what the task posted, and what that
+// posted. The rest is for the actor's thread: the caller has work of its own.
+constexpr int kBorrowedBatches = 2;
+
 constexpr size_t kMaxThreadName = 15;  // pthread_setname_np(3), without the terminating zero.
 
 class SteadyClock final : public Clock {
@@ -22,9 +26,10 @@ class SteadyClock final : public Clock {
   MonotonicTime Now() override { return std::chrono::steady_clock::now(); }
 };
 
-// The thread takes the whole queue at a time and runs it without the lock. A poster signals only
-// when the thread sleeps, and only the first one does, so that posting to a busy actor costs one
-// uncontended lock and no system call.
+// The runner, one at a time, takes the whole queue and runs it without the lock: the actor's own
+// thread, or a caller of RunOrPost who found nobody running and nothing queued. A poster signals
+// only when nobody runs and the thread sleeps, and only the first one does, so that posting to a
+// busy actor costs one uncontended lock and no system call.
 class ThreadActor final : public Actor {
  public:
   ThreadActor(ActorOptions options, Clock& clock)
@@ -34,13 +39,15 @@ class ThreadActor final : public Actor {
         }) {}
 
   ~ThreadActor() override {
-    SIS_CHECK(!OnOwnThread(), "an actor must not be destroyed by a task of its own");
+    SIS_CHECK(!RunsHere(), "an actor must not be destroyed by a task of its own");
     Stop();
     thread_.join();
   }
 
   bool TryPost(Task task) override { return Enqueue(task, capacity_); }
   void Post(Task task) override { Enqueue(task, SIZE_MAX); }
+  bool TryRunOrPost(Task task) override { return Borrow(task, capacity_); }
+  void RunOrPost(Task task) override { Borrow(task, SIZE_MAX); }
 
   TimerId PostAfter(Duration delay, Task task) override {
     const MonotonicTime deadline = clock_.Now() + delay;
@@ -78,9 +85,9 @@ class ThreadActor final : public Actor {
       deadlines_.clear();
     }
     if (wake) wake->Signal();
-    if (OnOwnThread()) return;
+    if (RunsHere()) return;
     MutexLock lock(mu_);
-    while (!finished_) finish_.Wait(mu_);
+    while (!finished_ || running_) finish_.Wait(mu_);
   }
 
  private:
@@ -89,7 +96,11 @@ class ThreadActor final : public Actor {
     Task task;
   };
 
-  bool OnOwnThread() const { return std::this_thread::get_id() == thread_.get_id(); }
+  // Called by a task of this actor.
+  bool RunsHere() {
+    MutexLock lock(mu_);
+    return running_ && runner_ == std::this_thread::get_id();
+  }
 
   // What to signal once the lock is released; null when the thread is awake or somebody else has
   // taken it on. A reference of its own: the task just queued may already have run, and have led to
@@ -106,10 +117,63 @@ class ThreadActor final : public Actor {
       if (stopped_.load(std::memory_order_relaxed)) return false;
       if (queue_.size() + batch_left_.load(std::memory_order_relaxed) >= limit) return false;
       queue_.push_back(std::move(task));
-      wake = Sleeper();
+      if (!running_) wake = Sleeper();
     }
     if (wake) wake->Signal();
     return true;
+  }
+
+  // Runs `task` here when the actor is idle.
+  bool Borrow(Task& task, size_t limit) {
+    bool idle = false;
+    {
+      MutexLock lock(mu_);
+      idle = !running_ && queue_.empty() && !stopped_.load(std::memory_order_relaxed);
+      if (idle) StartRunning();
+    }
+    if (!idle) return Enqueue(task, limit);
+    task();
+    task = nullptr;
+    std::vector<Task> batch;
+    for (int i = 0; i < kBorrowedBatches && NextBatch(&batch); ++i) RunBatch(&batch);
+    std::shared_ptr<CondVar> wake;
+    {
+      MutexLock lock(mu_);
+      running_ = false;
+      if (!queue_.empty()) wake = Sleeper();
+      if (stopped_.load(std::memory_order_relaxed)) finish_.SignalAll();
+    }
+    if (wake) wake->Signal();
+    return true;
+  }
+
+  void StartRunning() SIS_REQUIRES(mu_) {
+    running_ = true;
+    runner_ = std::this_thread::get_id();
+  }
+
+  bool NextBatch(std::vector<Task>* batch) {
+    MutexLock lock(mu_);
+    return TakeQueue(batch);
+  }
+
+  bool TakeQueue(std::vector<Task>* batch) SIS_REQUIRES(mu_) {
+    if (queue_.empty()) return false;
+    batch->swap(queue_);
+    batch_left_.store(batch->size(), std::memory_order_relaxed);
+    return true;
+  }
+
+  // Requires: this thread is the runner.
+  void RunBatch(std::vector<Task>* batch) {
+    size_t left = batch->size();
+    for (Task& task : *batch) {
+      if (stopped_.load(std::memory_order_relaxed)) break;
+      batch_left_.store(--left, std::memory_order_relaxed);
+      task();
+      task = nullptr;  // Releases what it holds now, not when the batch is through.
+    }
+    batch->clear();
   }
 
   // Moves a timer that has neither started nor been cancelled into `task`.
@@ -148,14 +212,14 @@ class ThreadActor final : public Actor {
     task();
   }
 
-  // Sleeps until there is something to do. False when stopped.
-  bool TakeBatch(std::vector<Task>* batch) {
+  // Sleeps until there is something to do that nobody else does. False when stopped.
+  bool WaitForBatch(std::vector<Task>* batch) {
     MutexLock lock(mu_);
+    if (runner_ == std::this_thread::get_id()) running_ = false;  // A borrower may be running.
     while (!stopped_.load(std::memory_order_relaxed)) {
       QueueDueTimers();
-      if (!queue_.empty()) {
-        batch->swap(queue_);
-        batch_left_.store(batch->size(), std::memory_order_relaxed);
+      if (!running_ && TakeQueue(batch)) {
+        StartRunning();
         return true;
       }
       asleep_ = true;
@@ -171,16 +235,7 @@ class ThreadActor final : public Actor {
 
   void Run() {
     std::vector<Task> batch;
-    while (TakeBatch(&batch)) {
-      size_t left = batch.size();
-      for (Task& task : batch) {
-        if (stopped_.load(std::memory_order_relaxed)) break;
-        batch_left_.store(--left, std::memory_order_relaxed);
-        task();
-        task = nullptr;  // Releases what it holds now, not when the batch is through.
-      }
-      batch.clear();
-    }
+    while (WaitForBatch(&batch)) RunBatch(&batch);
     MutexLock lock(mu_);
     finished_ = true;
     finish_.SignalAll();
@@ -199,12 +254,14 @@ class ThreadActor final : public Actor {
   std::unordered_map<uint64_t, Timer> timers_ SIS_GUARDED_BY(mu_);
   std::multimap<MonotonicTime, uint64_t> deadlines_ SIS_GUARDED_BY(mu_);  // Of those not yet due.
   uint64_t last_timer_ SIS_GUARDED_BY(mu_) = 0;
-  bool asleep_ SIS_GUARDED_BY(mu_) = false;  // And nobody has signalled yet.
-  bool finished_ SIS_GUARDED_BY(mu_) = false;
+  bool asleep_ SIS_GUARDED_BY(mu_) = false;   // And nobody has signalled yet.
+  bool running_ SIS_GUARDED_BY(mu_) = false;  // Somebody runs tasks:
+  std::thread::id runner_ SIS_GUARDED_BY(mu_);
+  bool finished_ SIS_GUARDED_BY(mu_) = false;  // The thread has ended.
 
   // Written under mu_; the thread looks at it between two tasks without the lock.
   std::atomic<bool> stopped_ = false;
-  // Tasks of the running batch that have not started; written by the thread only.
+  // Tasks of the running batch that have not started; written by the runner only.
   std::atomic<size_t> batch_left_ = 0;
 
   std::thread thread_;  // Last: it uses all of the above.

@@ -122,7 +122,7 @@ void Node::Impl::CheckFreeSpace() {
 
 void Node::Impl::OnMessages(NodeId from, std::vector<PeerMessage> messages) {
   // A full mailbox loses messages as a full network would; the senders repeat or time out.
-  (void)raft_->TryPost([this, from, messages = std::move(messages)]() mutable {
+  (void)raft_->TryRunOrPost([this, from, messages = std::move(messages)]() mutable {
     HandleMessages(from, std::move(messages));
   });
 }

@@ -70,7 +70,7 @@ void Node::Impl::Propose(std::string command, MonotonicTime deadline, ProposeCal
     }
   }
   if (wake) {
-    raft_->Post([this] { DrainIntake(); });
+    raft_->RunOrPost([this] { DrainIntake(); });
   } else {
     Answer(std::move(proposal), MakeStatus(StatusCode::kUnavailable, "this node is shutting down"));
   }

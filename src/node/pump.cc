@@ -151,7 +151,7 @@ void Node::Impl::WriteQueued() {
     std::move(write.messages.begin(), write.messages.end(), std::back_inserter(messages));
   }
   SendMessages(std::move(messages));
-  raft_->Post([this, ids = std::move(ids)] { OnPersisted(ids); });
+  raft_->RunOrPost([this, ids = std::move(ids)] { OnPersisted(ids); });
 }
 
 void Node::Impl::OnPersisted(const std::vector<uint64_t>& write_ids) {
@@ -272,7 +272,7 @@ sisyphus::Status Node::Impl::ApplyOne(ApplyJob job) {
     }
   }
   SendAll(std::move(replies));
-  raft_->Post([this, last, bytes] { OnApplied(last, bytes); });
+  raft_->RunOrPost([this, last, bytes] { OnApplied(last, bytes); });
   return OkStatus();
 }
 

@@ -41,7 +41,7 @@ void Node::Impl::TakeRead(PendingRead read) {
     }
   }
   if (wake) {
-    raft_->Post([this] { DrainIntake(); });
+    raft_->RunOrPost([this] { DrainIntake(); });
   } else {
     --pending_reads_;
     read.done(MakeStatus(StatusCode::kUnavailable, "this node is shutting down"));

@@ -42,6 +42,16 @@ class Gate {
   std::promise<void> open_;
 };
 
+// Returns once Stop has begun. Requires: a task keeps others from running, so that one which is
+// gone at once was dropped.
+void AwaitStop(Actor& actor) {
+  for (auto token = std::make_shared<int>(0);; std::this_thread::yield()) {
+    const auto count = token.use_count();
+    actor.Post([token] {});
+    if (token.use_count() == count) break;
+  }
+}
+
 class ThreadExecutorTest : public ::testing::Test {
  protected:
   std::unique_ptr<Actor> NewActor(size_t capacity = 16) {
@@ -175,12 +185,7 @@ TEST_F(ThreadExecutorTest, StopWaitsForTheRunningTaskAndDropsTheRest) {
     actor->Stop();
     finished = true;
   });
-  // The gate keeps tasks from running: one that is gone at once was dropped, so Stop has begun.
-  for (auto token = std::make_shared<int>(0);; std::this_thread::yield()) {
-    const auto count = token.use_count();
-    actor->Post([token] {});
-    if (token.use_count() == count) break;
-  }
+  AwaitStop(*actor);
   EXPECT_FALSE(finished);  // The running task holds it up.
   gate.Open();
   stopper.join();
@@ -243,6 +248,108 @@ TEST_F(ThreadExecutorTest, ReleasesWhatATaskHeldBeforeTheNextOneRuns) {
   gate.Open();
   Drain(*actor);
   EXPECT_TRUE(released);
+}
+
+// Nobody has used this actor yet, so nobody runs.
+TEST_F(ThreadExecutorTest, AnIdleActorRunsOnItsCallersThread) {
+  auto actor = NewActor();
+  std::vector<std::thread::id> ran_on;
+  actor->RunOrPost([&] {
+    ran_on.push_back(std::this_thread::get_id());
+    actor->Post([&] { ran_on.push_back(std::this_thread::get_id()); });
+    EXPECT_EQ(ran_on.size(), 1u);  // One at a time, even here.
+  });
+  EXPECT_THAT(ran_on, ElementsAre(std::this_thread::get_id(), std::this_thread::get_id()));
+}
+
+TEST_F(ThreadExecutorTest, ABusyActorIsNotBorrowed) {
+  auto actor = NewActor(/*capacity=*/2);
+  std::vector<int> ran;
+  Gate gate(*actor);
+  actor->Post([&ran] { ran.push_back(1); });
+  EXPECT_TRUE(actor->TryRunOrPost([&ran] { ran.push_back(2); }));
+  EXPECT_FALSE(actor->TryRunOrPost([&ran] { ran.push_back(100); }));
+  actor->RunOrPost([&ran] { ran.push_back(3); });
+  EXPECT_TRUE(ran.empty());
+  gate.Open();
+  Drain(*actor);
+  EXPECT_THAT(ran, ElementsAre(1, 2, 3));
+}
+
+// The borrower goes back to its own work; the actor's thread has to be told of the rest.
+TEST_F(ThreadExecutorTest, WhatABorrowedThreadLeavesIsDone) {
+  for (int round = 0; round < 100; ++round) {
+    auto actor = NewActor();
+    std::promise<std::thread::id> done;
+    int left = 10;
+    std::function<void()> step = [&] {
+      if (--left == 0) return done.set_value(std::this_thread::get_id());
+      actor->Post([&step] { step(); });
+    };
+    actor->RunOrPost([&step] { step(); });
+    EXPECT_NE(done.get_future().get(), std::this_thread::get_id());
+  }
+}
+
+TEST_F(ThreadExecutorTest, BorrowersAndTheOwnThreadTakeTurns) {
+  auto actor = NewActor();
+  constexpr int kCallers = 3;
+  constexpr uint64_t kTasks = 20'000;
+  uint64_t count = 0;  // Only whoever runs touches it.
+  std::vector<std::thread> callers;
+  for (int c = 0; c < kCallers; ++c) {
+    callers.emplace_back([&] {
+      for (uint64_t i = 0; i < kTasks; ++i) {
+        if (i % 3 == 0) actor->Post([&count] { ++count; });
+        if (i % 3 == 1) actor->RunOrPost([&count] { ++count; });
+        if (i % 3 == 2) actor->PostAfter(0ms, [&count] { ++count; });
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  std::promise<uint64_t> total;
+  actor->PostAfter(0ms, [&] { total.set_value(count); });  // After all that is due.
+  EXPECT_EQ(total.get_future().get(), kCallers * kTasks);
+}
+
+TEST_F(ThreadExecutorTest, StopWaitsForABorrower) {
+  auto actor = NewActor();
+  std::promise<void> entered;
+  std::promise<void> open;
+  std::atomic<bool> left = false;
+  std::atomic<bool> ran = false;
+  std::thread borrower([&] {
+    actor->RunOrPost([&] {
+      entered.set_value();
+      open.get_future().wait();
+      left = true;
+    });
+  });
+  entered.get_future().wait();
+  actor->Post([&ran] { ran = true; });
+  std::atomic<bool> left_before_stop_returned = false;
+  std::thread stopper([&] {
+    actor->Stop();
+    left_before_stop_returned = left.load();
+  });
+  AwaitStop(*actor);
+  open.set_value();
+  stopper.join();
+  borrower.join();
+  EXPECT_TRUE(left_before_stop_returned);
+  actor->RunOrPost([&ran] { ran = true; });
+  EXPECT_EQ(ran, false);
+}
+
+TEST_F(ThreadExecutorTest, ABorrowedTaskStopsItsActor) {
+  auto actor = NewActor();
+  bool ran = false;
+  actor->RunOrPost([&] {
+    actor->Post([&ran] { ran = true; });
+    actor->Stop();
+  });
+  actor.reset();
+  EXPECT_FALSE(ran);
 }
 
 }  // namespace
