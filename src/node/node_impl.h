@@ -117,6 +117,8 @@ class Node::Impl {
   void SchedulePump();
   void Pump();
   void SendMessages(std::vector<raft::Message> messages);
+  void HoldCommitNotices(std::vector<raft::Message>* messages);
+  void ReleaseCommitNotices();
   void NoteRounds(const std::vector<raft::Message>& messages);
   void QueueWrite(raft::DiskWrite write);
   void WriteQueued();  // Log actor.
@@ -212,6 +214,9 @@ class Node::Impl {
   // Owned by the raft actor.
   std::unique_ptr<raft::Core> core_;
   bool pump_scheduled_ = false;
+  std::map<NodeId, raft::Message> commit_notices_;  // Held back; only the newest of a peer counts.
+  bool notices_changed_ = false;                    // Since ReleaseCommitNotices looked last.
+  bool notices_timed_ = false;                      // It will look again.
   bool failed_ = false;
   std::deque<Proposal> open_batch_;  // Waiting for the log to finish its write.
   bool batch_delayed_ = false;  // Under pressure from the state machine: a timer will propose it;

@@ -14,6 +14,9 @@ namespace {
 constexpr size_t kApplyBudgetBytes = 16 << 20;
 // Handed over at once, so that answers flow while a long backlog is applied.
 constexpr size_t kApplyBatchBytes = 1 << 20;
+// How long a commit notice waits for an append that would say the same; twice that while notices
+// keep coming. Reads at followers do not wait for it: their round's heartbeat has the commit index.
+constexpr Duration kNoticeDelay = std::chrono::milliseconds(2);
 
 Status ContentReplaced() {
   return MakeStatus(StatusCode::kDeadlineExceeded,
@@ -57,6 +60,7 @@ void Node::Impl::Pump() {
     // Before anything is sent: to send takes longer than to wake the actors that go on with these.
     HandOverCommitted();
     NoteRounds(out.messages);
+    HoldCommitNotices(&out.messages);
     SendMessages(std::move(out.messages));
     for (raft::DiskRead& read : out.disk_reads) QueueDiskRead(std::move(read));
     OnRoleOrLeader();
@@ -79,6 +83,34 @@ void Node::Impl::SendMessages(std::vector<raft::Message> messages) {
     outbox[to].emplace_back(std::move(message));
   }
   SendAll(std::move(outbox));
+}
+
+// Under load the next append overtakes the notice, which would only wake the follower once more.
+void Node::Impl::HoldCommitNotices(std::vector<raft::Message>* messages) {
+  std::erase_if(*messages, [this](raft::Message& message) {
+    const auto* heartbeat = std::get_if<raft::HeartbeatRequest>(&message.body);
+    if (heartbeat != nullptr && heartbeat->round == raft::kNoRound) {
+      commit_notices_.insert_or_assign(message.to, std::move(message));
+      return notices_changed_ = true;
+    }
+    if (heartbeat != nullptr || std::holds_alternative<raft::AppendRequest>(message.body)) {
+      commit_notices_.erase(message.to);
+    }
+    return false;
+  });
+  if (notices_changed_ && !std::exchange(notices_timed_, true)) ReleaseCommitNotices();
+}
+
+void Node::Impl::ReleaseCommitNotices() {
+  if (std::exchange(notices_changed_, false)) {
+    raft_->PostAfter(kNoticeDelay, [this] { ReleaseCommitNotices(); });
+    return;
+  }
+  notices_timed_ = false;
+  std::vector<raft::Message> messages;
+  for (auto& [to, message] : std::exchange(commit_notices_, {}))
+    messages.push_back(std::move(message));
+  SendMessages(std::move(messages));
 }
 
 void Node::Impl::OnRoleOrLeader() {
