@@ -145,7 +145,9 @@ void Core::Impl::StartElection(bool pre, bool transfer) {
       SendAfterWrite(id, request);
     }
   }
-  RecordVote(config_.id, true);
+  // The own vote counts when it is on disk, see Persisted: a sole voter would lead a term that it
+  // could forget, and lead it again.
+  if (pre) RecordVote(config_.id, true);
 }
 
 void Core::Impl::RecordVote(NodeId from, bool granted) {

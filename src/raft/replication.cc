@@ -250,6 +250,8 @@ void Core::Impl::Persisted(uint64_t write_id) {
     writes_.pop_front();
   }
   EvictPayloads();
+  const bool own_vote = durable_.term == term_ && durable_.vote == config_.id;
+  if (role_ == Role::kCandidate && own_vote) RecordVote(config_.id, true);
   // The leader's own disk counts like any other, neither more nor sooner (thesis 10.2.1).
   if (role_ == Role::kLeader) {
     appends_due_ |= term_was_volatile;
