@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/coding.h"
+#include "base/planted.h"
 
 namespace sisyphus::kv {
 
@@ -17,7 +18,9 @@ StatusOr<bool> Draft::Get(std::string_view key, ReadResult* found) {
       return true;
     }
   }
-  return db_->Get({}, key, found);
+  ReadOptions read;
+  if (SIS_PLANTED(kDecideByFlushed)) read.sequence = db_->flushed().sequence;
+  return db_->Get(read, key, found);
 }
 
 void Draft::Put(std::string_view key, std::string_view value) {

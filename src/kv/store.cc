@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
 #include "kv/command.h"
 #include "kv/history.h"
 
@@ -52,6 +53,12 @@ TxnOutcome ToTxnOutcome(TxnResult result, Index revision) {
 
 LeaseOutcome ToLeaseOutcome(LeaseResult result, Index revision) {
   return {.revision = revision, .result = std::move(result)};
+}
+
+// For the mistake kConditionAtProposal.
+bool HoldsNow(Machine& machine, const PutRequest& put) {
+  const StatusOr<Machine::ReadOutcome> now = machine.Read(put.key);
+  return now.ok() && now->found && now->found->mod_revision == put.condition.if_revision;
 }
 
 // Turns what the node answers into what the client asked for.
@@ -113,6 +120,7 @@ void Store::Put(PutRequest request, MonotonicTime deadline,
   command.want_previous = request.want_previous;
   command.key = request.key;
   command.value = request.value;
+  if (SIS_PLANTED(kConditionAtProposal) && HoldsNow(*machine_, request)) command.condition = {};
   command.lease = request.lease;
   const Needs needs = request.lease.ttl_ms != 0 ? Needs::kTime : Needs::kNothing;
   node_->Propose(Wrapped(EncodeCommand(command), request.retry, needs), deadline,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace sisyphus::lsm {
 namespace {
 
@@ -45,6 +47,7 @@ Range RangeOf(const TableList& tables) {
 // A single table may be picked when it is all there is.
 TableList PickFrom(const Version& version, int level) {
   const TableList& tables = version.level(level);
+  if (level == 0 && SIS_PLANTED(kCompactNewestAlone)) return {tables.front()};
   if (level == 0) return tables;
   TablePointer best;
   double best_cost = 0;

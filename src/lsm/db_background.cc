@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "lsm/db_impl.h"
 #include "lsm/file_names.h"
 #include "lsm/merging_iterator.h"
@@ -83,7 +84,7 @@ void DbImpl::FlushOne() {
     if (!background_error_.ok()) return;
     if (!view_->immutable.empty()) {
       memtable = view_->immutable.back();
-      edit.flushed = memtable->last_position();
+      edit.flushed = SIS_PLANTED(kFlushedTooHigh) ? last_written_ : memtable->last_position();
     }
     report = report_flush_;
     if (memtable == nullptr) report_flush_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "base/posix_file_system.h"
 #include "base/thread_executor.h"
 #include "lsm/checkpoint.h"
@@ -156,7 +157,7 @@ Position DbImpl::flushed() const { return CurrentView()->version->flushed(); }
 absl::StatusOr<Position> DbImpl::Checkpoint(const std::string& path) {
   const std::shared_ptr<const ReadView> view = CurrentView();
   SIS_RETURN_IF_ERROR(WriteCheckpoint(fs_, directory_, path, *view->version));
-  return view->version->flushed();
+  return SIS_PLANTED(kCheckpointTooNew) ? last_written() : view->version->flushed();
 }
 
 DbStats DbImpl::stats() const {

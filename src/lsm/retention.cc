@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace sisyphus::lsm {
 
 bool Retention::Keep(const KeyView& key) {
@@ -22,7 +24,7 @@ bool Retention::Keep(const KeyView& key) {
     return false;
   }
   if (key.kind() == Kind::kDelete && sequence <= read_points_.front()) {
-    return may_be_deeper_(key.user_key);
+    return may_be_deeper_(key.user_key) && !SIS_PLANTED(kDropDeletionEarly);
   }
   return true;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "lsm/file_names.h"
 
 namespace sisyphus::lsm {
@@ -75,7 +76,7 @@ Status TableBuilder::Finish() {
   SIS_RETURN_IF_ERROR(AppendBlock(index_.Finish(), options_.compress, &footer.index));
   SIS_RETURN_IF_ERROR(AppendBuffered(EncodeFooter(footer)));
   SIS_RETURN_IF_ERROR(WriteOut());
-  SIS_RETURN_IF_ERROR(file_->Sync());
+  if (!SIS_PLANTED(kTableNotSynced)) SIS_RETURN_IF_ERROR(file_->Sync());
   return file_->Close();
 }
 

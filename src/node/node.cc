@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "node/node_impl.h"
 
 namespace sisyphus::node {
@@ -24,7 +25,7 @@ constexpr int kHousekeepingTicks = 40;
 // A promise of N ticks lasts at least N - 1 tick intervals of the follower's clock (the first tick
 // may come at once). A tenth is the bound on how much faster its clock may run than the leader's.
 Duration LeaseDuration(const NodeOptions& options) {
-  return options.tick * (options.election_ticks - 1) * 9 / 10;
+  return options.tick * (options.election_ticks - 1) * (SIS_PLANTED(kLongLease) ? 20 : 9) / 10;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "node/node_impl.h"
 
 namespace sisyphus::node {
@@ -270,9 +271,9 @@ void Node::Impl::LoseForwards(NodeId leader) {
     Forward lost = std::move(it->second);
     it = forwards_.erase(it);
     Release(lost.bytes);
-    lost.done(
-        MakeStatus(StatusCode::kDeadlineExceeded,
-                   "the leader was lost before it answered: the write may or may not take effect"));
+    lost.done(MakeStatus(
+        SIS_PLANTED(kLostCalledRefused) ? StatusCode::kUnavailable : StatusCode::kDeadlineExceeded,
+        "the leader was lost before it answered: the write may or may not take effect"));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "node/node_impl.h"
 #include "node/snapshot_files.h"
 
@@ -122,7 +123,11 @@ void Node::Impl::OnRoleOrLeader() {
       last_role_ == raft::Role::kPreCandidate || last_role_ == raft::Role::kCandidate;
   if (campaigning && !was_campaigning) ++elections_;
   if (leader != last_leader_ && leader != kNoNode) ++leader_changes_;
-  if (last_role_ == raft::Role::kLeader && role != raft::Role::kLeader) DropLease();
+  const bool deposed = last_role_ == raft::Role::kLeader && role != raft::Role::kLeader;
+  if (deposed) DropLease();
+  if (deposed && SIS_PLANTED(kRetryLostProposals)) {
+    for (auto& [index, lost] : std::exchange(waiters_, {})) open_batch_.push_back(std::move(lost));
+  }
   last_role_ = role;
   last_leader_ = leader;
   PublishView();
@@ -243,8 +248,9 @@ void Node::Impl::HandOverCommitted() {
     while (!waiters_.empty() && waiters_.begin()->first <= last) {
       auto waiter = waiters_.extract(waiters_.begin());
       while (i < job.entries.size() && job.entries[i].index < waiter.key()) ++i;
-      const bool same = i < job.entries.size() && job.entries[i].index == waiter.key() &&
-                        job.entries[i].term == waiter.mapped().term;
+      const bool same =
+          i < job.entries.size() && job.entries[i].index == waiter.key() &&
+          (job.entries[i].term == waiter.mapped().term || SIS_PLANTED(kWaiterByIndex));
       if (same) {
         job.waiters.insert(std::move(waiter));
       } else {
@@ -264,6 +270,8 @@ void Node::Impl::HandOverCommitted() {
 
 // Apply actor. Runs again when the state machine says that it is ready.
 void Node::Impl::ApplyQueued() {
+  if (SIS_PLANTED(kSkipStalledEntries) && !options_.state_machine->ReadyToApply())
+    apply_jobs_.clear();
   while (!apply_failed_ && !apply_jobs_.empty() && options_.state_machine->ReadyToApply()) {
     ApplyJob job = std::move(apply_jobs_.front());
     apply_jobs_.pop_front();

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/coding.h"
+#include "base/planted.h"
 #include "raft/membership.h"
 
 namespace sisyphus::node {
@@ -39,7 +40,7 @@ std::optional<raft::Entry> DecodeEntry(std::string_view bytes, bool with_payload
 std::string EncodeHardState(const raft::HardState& state) {
   std::string bytes;
   PutFixed64(&bytes, state.term.value());
-  PutFixed64(&bytes, state.vote.value());
+  PutFixed64(&bytes, SIS_PLANTED(kVoteNotWritten) ? 0 : state.vote.value());
   PutFixed64(&bytes, state.commit.value());
   return bytes;
 }

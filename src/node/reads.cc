@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "node/node_impl.h"
 
 namespace sisyphus::node {
@@ -64,8 +65,12 @@ void Node::Impl::RouteReads(std::vector<PendingRead> reads) {
     FinishReads(std::move(reads), NoLeader());
   } else if (leading()) {
     StartRound({std::move(reads), kNoNode, 0});
+  } else if (SIS_PLANTED(kFollowerTrustsItsCommit)) {
+    ReadableAt(std::move(reads), core_->commit(), Now());
   } else {
-    std::move(reads.begin(), reads.end(), std::back_inserter(follower_reads_));
+    const bool join = SIS_PLANTED(kReadJoinsOldRequest) && asked_leader_.has_value();
+    std::vector<PendingRead>& batch = join ? asked_leader_->second.reads : follower_reads_;
+    std::move(reads.begin(), reads.end(), std::back_inserter(batch));
     AskLeaderForIndex();
   }
 }
@@ -153,7 +158,7 @@ void Node::Impl::HandleReadIndexReply(ReadIndexReply reply) {
 // `index` is the leader's answer to a question that was asked at `as_of`.
 void Node::Impl::ReadableAt(std::vector<PendingRead> reads, Index index, MonotonicTime as_of) {
   for (PendingRead& read : reads) read.as_of = as_of;
-  if (applied_.index >= index) {
+  if (applied_.index >= index || SIS_PLANTED(kReadBeforeApplied)) {
     FinishReads(std::move(reads), OkStatus());
     return;
   }
@@ -259,7 +264,8 @@ std::optional<Index> Node::Impl::LeaseIndex() {
   lease_asked_.store(true, std::memory_order_relaxed);
   const Index commit(view_commit_.load(std::memory_order_acquire));
   const int64_t until = lease_until_ns_.load(std::memory_order_acquire);
-  if (until == 0 || distrusted() || Now().time_since_epoch().count() >= until) return std::nullopt;
+  const bool over = Now().time_since_epoch().count() >= until && !SIS_PLANTED(kLeaseWithoutEnd);
+  if (until == 0 || distrusted() || over) return std::nullopt;
   return commit;
 }
 

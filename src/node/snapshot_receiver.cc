@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/checksum.h"
+#include "base/planted.h"
 #include "node/snapshot_files.h"
 
 namespace sisyphus::node {
@@ -139,7 +140,7 @@ Status SnapshotReceiver::HandleChunk(NodeId from, const SnapshotChunk& chunk) {
 
 Status SnapshotReceiver::FinishFile() {
   FileSystem& fs = *options_.file_system;
-  SIS_RETURN_IF_ERROR(transfer_->part->Sync());
+  if (!SIS_PLANTED(kReceivedNotSynced)) SIS_RETURN_IF_ERROR(transfer_->part->Sync());
   SIS_RETURN_IF_ERROR(transfer_->part->Close());
   transfer_->part.reset();
   SIS_RETURN_IF_ERROR(fs.Rename(PathOf(transfer_->file) + kPart, PathOf(transfer_->file)));

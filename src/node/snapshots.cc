@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "node/node_impl.h"
 #include "node/snapshot_files.h"
 
@@ -165,7 +166,7 @@ void Node::Impl::ConsiderCompaction() {
   if (compacting_ || installing_ || bytes <= options_.log_keep_bytes ||
       durable == compaction_checked_)
     return;
-  Index limit = std::min(durable, applied_.index);
+  Index limit = SIS_PLANTED(kDropUnflushedLog) ? applied_.index : std::min(durable, applied_.index);
   if (const std::optional<Index> pinned = sender_->Pinned()) limit = std::min(limit, *pinned);
   if (bytes <= options_.log_max_bytes) {
     for (const raft::PeerProgress& peer : Progress()) {

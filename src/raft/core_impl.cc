@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "base/check.h"
+#include "base/planted.h"
 
 namespace sisyphus::raft {
 namespace {
@@ -242,7 +243,8 @@ void Core::Impl::TakeWrite(Output* output) {
 void Core::Impl::TakeCommitted(Output* output, size_t budget_bytes) {
   if (!state_trusted_) return;
   size_t taken = 0;
-  while (handed_out_ < commit_ && taken < budget_bytes) {
+  const Index end = SIS_PLANTED(kApplyBeforeCommit) ? persisted_ : commit_;
+  while (handed_out_ < end && taken < budget_bytes) {
     const Entry& entry = log_.At(handed_out_.Next());
     if (!output->committed.empty() && taken + entry.size_bytes() > budget_bytes) break;
     taken += entry.size_bytes();

@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "raft/core_impl.h"
 
 namespace sisyphus::raft {
@@ -96,6 +97,7 @@ void Core::Impl::BecomeFollower(Term term, NodeId leader) {
     term_ = term;
     vote_ = kNoNode;
   }
+  if (SIS_PLANTED(kForgetVote)) vote_ = kNoNode;
   role_ = Role::kFollower;
   leader_ = leader;
   votes_.clear();
@@ -190,8 +192,9 @@ void Core::Impl::HandleVoteRequest(NodeId from, Term term, const VoteRequest& re
   // Here term >= term_; for a vote they are equal.
   const bool bound = BoundToLeader() && !request.leader_transfer;
   const LogPosition mine = log_.last();
-  const bool up_to_date = request.last.term > mine.term ||
-                          (request.last.term == mine.term && request.last.index >= mine.index);
+  const bool no_shorter = request.last.index >= mine.index || SIS_PLANTED(kVoteForShorterLog);
+  const bool up_to_date = request.last.term > mine.term || SIS_PLANTED(kVoteForOldLog) ||
+                          (request.last.term == mine.term && no_shorter);
   if (request.pre) {
     const bool granted = !bound && up_to_date;
     if (granted) {
@@ -203,7 +206,8 @@ void Core::Impl::HandleVoteRequest(NodeId from, Term term, const VoteRequest& re
     return;
   }
   if (bound) return;
-  const bool free_to_vote = vote_ == from || (vote_ == kNoNode && leader_ == kNoNode);
+  const bool free_to_vote =
+      SIS_PLANTED(kVoteTwice) || vote_ == from || (vote_ == kNoNode && leader_ == kNoNode);
   const bool granted = free_to_vote && up_to_date;
   if (granted) {
     vote_ = from;
@@ -211,7 +215,9 @@ void Core::Impl::HandleVoteRequest(NodeId from, Term term, const VoteRequest& re
     votes_.clear();
     ResetElectionTimer();
   }
-  SendAfterWrite(from, VoteReply{.pre = false, .granted = granted});
+  const VoteReply reply{.pre = false, .granted = granted};
+  if (SIS_PLANTED(kVoteBeforeSync)) return messages_.push_back({config_.id, from, term_, reply});
+  SendAfterWrite(from, reply);
 }
 
 void Core::Impl::HandleVoteReply(NodeId from, Term term, const VoteReply& reply) {

@@ -6,6 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include "base/planted.h"
+
 namespace sisyphus::raft {
 namespace {
 
@@ -26,7 +28,8 @@ uint64_t HalfCommitted(std::span<const NodeId> voters,
   }
   std::transform(voters.begin(), voters.end(), values.begin(), acknowledged);
   // In descending order the value at position n/2 is held by n/2 + 1 voters: a majority.
-  auto nth = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  const size_t majority = values.size() / 2 + (SIS_PLANTED(kCommitByMinority) ? 0 : 1);
+  auto nth = values.begin() + static_cast<std::ptrdiff_t>(majority - 1);
   std::nth_element(values.begin(), nth, values.end(), std::greater<>());
   return *nth;
 }
@@ -44,7 +47,7 @@ VoteResult CountHalf(std::span<const NodeId> voters,
       ++granted;
     }
   }
-  const size_t majority = voters.size() / 2 + 1;
+  const size_t majority = voters.size() / 2 + (SIS_PLANTED(kElectByMinority) ? 0 : 1);
   if (granted >= majority) return VoteResult::kWon;
   return granted + silent >= majority ? VoteResult::kPending : VoteResult::kLost;
 }

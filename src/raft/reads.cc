@@ -7,12 +7,17 @@
 #include <limits>
 #include <utility>
 
+#include "base/planted.h"
 #include "raft/core_impl.h"
 
 namespace sisyphus::raft {
 
 Status Core::Impl::ReadIndex(uint64_t context) {
   if (role_ != Role::kLeader) return absl::UnavailableError("not the leader");
+  if (SIS_PLANTED(kReadJoinsOldRound) && !reads_asked_.empty()) {
+    reads_asked_.back().contexts.push_back(context);
+    return OkStatus();
+  }
   reads_waiting_.push_back(context);
   return OkStatus();
 }
@@ -23,11 +28,12 @@ void Core::Impl::WantLease(bool wanted) { lease_wanted_ = wanted && role_ == Rol
 // acknowledged (thesis 6.4, step 1).
 bool Core::Impl::ReadRoundDue() const {
   return role_ == Role::kLeader && !reads_waiting_.empty() && reads_asked_.empty() &&
-         CommittedInOwnTerm();
+         (CommittedInOwnTerm() || SIS_PLANTED(kReadBeforeOwnTerm));
 }
 
 void Core::Impl::AssignReads() {
-  if (reads_waiting_.empty() || !CommittedInOwnTerm()) return;
+  if (reads_waiting_.empty()) return;
+  if (!CommittedInOwnTerm() && !SIS_PLANTED(kReadBeforeOwnTerm)) return;
   reads_asked_.push_back({round_, commit_, std::exchange(reads_waiting_, {})});
 }
 
@@ -42,8 +48,9 @@ void Core::Impl::BeginRound() {
   }
   AssignReads();
   for (auto& [id, peer] : progress_) {
-    Send(id, HeartbeatRequest{
-                 .commit = std::min(commit_, peer.match), .round = round_, .lease = lease});
+    const Index commit =
+        SIS_PLANTED(kHeartbeatBeyondMatch) ? commit_ : std::min(commit_, peer.match);
+    Send(id, HeartbeatRequest{.commit = commit, .round = round_, .lease = lease});
   }
   UpdateRounds();
 }
@@ -60,6 +67,7 @@ uint64_t Core::Impl::QuorumRound(Round own, Round Progress::*round) const {
 
 void Core::Impl::UpdateRounds() {
   confirmed_round_ = std::max(confirmed_round_, QuorumRound(round_, &Progress::answered_round));
+  if (SIS_PLANTED(kReadWithoutQuorum)) confirmed_round_ = round_;
   // Not a maximum: promises are counted in the configuration that holds now.
   lease_round_ = handed_over_ ? 0 : QuorumRound(lease_asked_round_, &Progress::promised_round);
   while (!reads_asked_.empty() && reads_asked_.front().round <= confirmed_round_) {

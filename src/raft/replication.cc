@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "raft/core_impl.h"
 
 namespace sisyphus::raft {
@@ -52,7 +53,9 @@ void Core::Impl::HandleAppendRequest(NodeId from, AppendRequest& request) {
   }
   // What is not handed out cannot leave memory, and nothing is handed out now.
   if (!state_trusted_ && log_.memory_bytes() > config_.max_log_memory_bytes) return;
-  if (!log_.Holds(request.previous)) {
+  const bool unchecked =
+      SIS_PLANTED(kPreviousTermUnchecked) && request.previous.index <= log_.last_index();
+  if (!log_.Holds(request.previous) && !unchecked) {
     SendAfterWrite(from, AppendReply{.rejected = true,
                                      .match = request.previous.index,
                                      .hint = log_.LastWithTermAtMost(request.previous.index,
@@ -62,7 +65,8 @@ void Core::Impl::HandleAppendRequest(NodeId from, AppendRequest& request) {
   const Index match = request.previous.index + request.entries.size();
   for (Entry& entry : request.entries) {
     const std::optional<Term> mine = log_.TermAt(entry.index);
-    if (mine == entry.term) continue;
+    if (mine == entry.term && !SIS_PLANTED(kTruncateOnDuplicate)) continue;
+    if (mine.has_value() && SIS_PLANTED(kKeepConflict)) continue;
     if (mine.has_value()) TruncateFrom(entry.index);
     if (entry.type == EntryType::kMembership) {
       memberships_.push_back({entry.index, *DecodeMembership(*entry.payload)});
@@ -70,7 +74,9 @@ void Core::Impl::HandleAppendRequest(NodeId from, AppendRequest& request) {
     log_.Append(std::move(entry));
   }
   CommitTo(std::min(request.commit, match));
-  SendAfterWrite(from, AppendReply{.rejected = false, .match = match, .hint = {}});
+  const AppendReply reply{.rejected = false, .match = match, .hint = {}};
+  if (SIS_PLANTED(kAckBeforeSync)) return Send(from, reply);
+  SendAfterWrite(from, reply);
 }
 
 void Core::Impl::HandleAppendReply(Progress& peer, const AppendReply& reply) {

@@ -61,6 +61,8 @@ class LintTest(unittest.TestCase):
         self.expect("includes", {"include/sisyphus/a.h": '#include "base/status.h"\n'},
                     "include/sisyphus/a.h:1:")
         self.expect("includes", {"src/attic/a.cc": ""}, "src/attic:")
+        planted = '#include "base/planted.h"\n'
+        self.expect("includes", {"src/wal/a.cc": planted, "src/wal/a.h": planted}, "src/wal/a.h:1:")
 
     def test_banned_calls(self):
         for call in ["std::chrono::system_clock::now();", "std::random_device d;", "usleep(1);",

@@ -3,6 +3,7 @@
 //   sim --first-seed 1 --seeds 500 --seconds 10
 //   sim --seed 17 --verbose
 //   sim --first-seed 1 --seconds 60 --soak
+//   sim --plant all --seeds 500        until each planted mistake is found, or is not
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tests/sim/plants.h"
 #include "tests/sim/shrink.h"
 #include "tests/sim/sim_run.h"
 
@@ -30,6 +32,8 @@ struct Flags {
   std::string without;
   std::string skip;
   std::string json;
+  std::string plant;
+  bool list_plants = false;
 };
 
 struct Totals {
@@ -186,6 +190,37 @@ int Run(const Flags& flags) {
   return totals.failures.empty() ? 0 : 1;
 }
 
+void ListPlants() {
+  for (const Plant& plant : AllPlants()) std::printf("%-27s %s\n", plant.name, plant.what);
+  std::printf("%zu mistakes\n", AllPlants().size());
+}
+
+int HuntPlants(const Flags& flags) {
+  std::span<const Plant> plants = AllPlants();
+  if (flags.plant != "all") plants = {FindPlant(flags.plant), 1};
+  size_t found = 0;
+  double cpu = 0;
+  for (const Plant& plant : plants) {
+    const Finding finding = HuntFor(plant, {.first_seed = flags.first_seed,
+                                            .seeds = flags.seeds,
+                                            .seconds = flags.seconds,
+                                            .nodes = flags.nodes});
+    cpu += finding.cpu_seconds;
+    if (finding.seed != 0) {
+      ++found;
+      std::printf("%-27s %3llu seeds, %5.1f CPU s: %s\n", plant.name,
+                  Wide(finding.seed - flags.first_seed + 1), finding.cpu_seconds,
+                  finding.check.c_str());
+    } else {
+      std::printf("%-27s NOT FOUND in %llu seeds, %.1f CPU s %s\n", plant.name, Wide(flags.seeds),
+                  finding.cpu_seconds, finding.check.c_str());
+    }
+    std::fflush(stdout);
+  }
+  std::printf("%zu of %zu planted mistakes found in %.0f CPU seconds\n", found, plants.size(), cpu);
+  return found == plants.size() ? 0 : 1;
+}
+
 }  // namespace
 }  // namespace sisyphus::testing
 
@@ -204,10 +239,26 @@ int main(int argc, char** argv) {
   app.add_option("--without", flags.without, "kinds of faults to leave out: loss,pause");
   app.add_option("--skip", flags.skip, "strikes to leave out: 3,7-12");
   app.add_option("--json", flags.json, "write totals and failures to this file");
+  app.add_option("--plant", flags.plant,
+                 "make this mistake, or one after the other \"all\", until a seed finds it");
+  app.add_flag("--list-plants", flags.list_plants, "print the mistakes that can be planted");
   CLI11_PARSE(app, argc, argv);
+  if (flags.list_plants) {
+    sisyphus::testing::ListPlants();
+    return 0;
+  }
+  const sisyphus::testing::Plant* plant = sisyphus::testing::FindPlant(flags.plant);
+  if (!flags.plant.empty() && flags.plant != "all" && plant == nullptr) {
+    std::fprintf(stderr, "sim: no planted mistake is called %s: see --list-plants\n",
+                 flags.plant.c_str());
+    return 2;
+  }
   if (app.count("--seed") > 0) {
     flags.first_seed = flags.seed;
     flags.seeds = 1;
+    if (plant != nullptr) sisyphus::planted = plant->mistake;
+  } else if (!flags.plant.empty()) {
+    return sisyphus::testing::HuntPlants(flags);
   }
   return sisyphus::testing::Run(flags);
 }

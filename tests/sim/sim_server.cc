@@ -12,6 +12,7 @@ constexpr char kDbDirectory[] = "data/db";
 constexpr char kIncomingDirectory[] = "data/incoming";
 constexpr char kSnapshotDirectory[] = "data/snapshots";
 constexpr size_t kDoorCapacity = 256;
+constexpr Index kNoLimit(UINT64_MAX);
 // Beside a sync, what an operation costs.
 constexpr Duration kOperationTime = std::chrono::microseconds(2);
 
@@ -213,8 +214,15 @@ Status SimServer::OpenEverything() {
   node.on_content = [this](const node::ContentFinding& finding) {
     if (options_.on_content) options_.on_content(options_.id, finding);
   };
+  const bool took_snapshot = node.installed_snapshot.has_value();
   SIS_ASSIGN_OR_RETURN(node_, node::Node::Start(std::move(node)));
   keeper_->Attach(node_.get());
+  if (!rotten_ && process_->alive()) {
+    const raft::CoreStatus core = node_->Status().core;
+    // A snapshot may have taken the place of more entries than it stands for.
+    options_.invariants->OnStarted(options_.id, core.term, core.vote,
+                                   took_snapshot ? kNoLimit : core.last);
+  }
   store_ = std::make_unique<kv::Store>(node_.get(), machine_.get());
   door_ = process_->CreateActor({.name = "door", .capacity = kDoorCapacity});
   return OkStatus();

@@ -29,6 +29,7 @@ void RaftInvariants::Violate(const std::string& what) {
 }
 
 void RaftInvariants::OnSend(const Incarnation& sender, const raft::Message& message) {
+  NotePromise(message);
   if (OnlyLeadersSend(message.body)) CheckLeader(sender, message.term);
   if (const auto* append = std::get_if<raft::AppendRequest>(&message.body)) {
     CheckEntries(sender, message.term, *append);
@@ -36,6 +37,35 @@ void RaftInvariants::OnSend(const Incarnation& sender, const raft::Message& mess
     if (!request->pre) CheckVote(sender.node, message.term, sender.node);
   } else if (const auto* reply = std::get_if<raft::VoteReply>(&message.body)) {
     if (!reply->pre && reply->granted) CheckVote(sender.node, message.term, message.to);
+  }
+}
+
+void RaftInvariants::NotePromise(const raft::Message& message) {
+  const auto* vote = std::get_if<raft::VoteReply>(&message.body);
+  if (vote != nullptr && vote->pre && vote->granted) return;  // In the asker's term, not its own.
+  Promise& promise = promises_[message.from];
+  if (message.term < promise.term) return;  // Sent late.
+  if (message.term > promise.term) promise = {message.term, kNoNode, Index(0)};
+  if (vote != nullptr && vote->granted) promise.vote = message.to;
+  if (const auto* request = std::get_if<raft::VoteRequest>(&message.body)) {
+    if (!request->pre) promise.vote = message.from;
+  } else if (const auto* append = std::get_if<raft::AppendReply>(&message.body)) {
+    if (!append->rejected) promise.match = std::max(promise.match, append->match);
+  } else if (const auto* snapshot = std::get_if<raft::SnapshotReply>(&message.body)) {
+    promise.match = std::max(promise.match, snapshot->match);
+  }
+}
+
+void RaftInvariants::OnStarted(NodeId node, Term term, NodeId vote, Index last) {
+  const Promise& promise = promises_[node];
+  const std::string who = "promise durability: " + Name(node) + " starts in term " + ToString(term);
+  if (term < promise.term) {
+    Violate(who + ", having spoken in term " + ToString(promise.term));
+  } else if (term == promise.term && promise.vote != kNoNode && vote != promise.vote) {
+    Violate(who + " without its vote for " + Name(promise.vote));
+  } else if (term == promise.term && last < promise.match) {
+    Violate(who + " with entries up to " + ToString(last) + ", having acknowledged " +
+            ToString(promise.match));
   }
 }
 

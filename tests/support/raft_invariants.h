@@ -6,6 +6,8 @@
 //
 //   - Election safety: one leader a term, as (node, incarnation), of everything only leaders send.
 //   - Vote durability: a voter grants one candidate a term, across its crashes too.
+//   - Promise durability: a node that starts again remembers the term, the vote and the entries
+//     that it has told others of.
 //   - Log matching: (index, term) names one entry, which follows one entry.
 //   - Leader completeness: a leader's log holds every entry that was chosen before its term.
 //   - State machine safety: every replica is given the same entry at an index, and answers it
@@ -45,6 +47,9 @@ class RaftInvariants {
  public:
   // `message` was handed to the network by `sender`.
   void OnSend(const Incarnation& sender, const raft::Message& message);
+
+  // `node` has started with what its disk holds: `term`, `vote`, and a log that ends at `last`.
+  void OnStarted(NodeId node, Term term, NodeId vote, Index last);
 
   // The state machine of `who`, whose term is now `term`, was given `bytes` and said `result`.
   void OnApply(const Incarnation& who, Term term, LogPosition position, std::string_view bytes,
@@ -96,7 +101,15 @@ class RaftInvariants {
     std::optional<Index> handed_over;  // To its state machine.
   };
 
+  // What a node has told others of, and so must not forget.
+  struct Promise {
+    Term term;
+    NodeId vote;  // In that term.
+    Index match;  // Of its log with the leader's of that term.
+  };
+
   void Violate(const std::string& what);
+  void NotePromise(const raft::Message& message);
   void CheckLeader(const Incarnation& who, Term term);
   void CheckVote(NodeId voter, Term term, NodeId candidate);
   void CheckEntries(const Incarnation& leader, Term term, const raft::AppendRequest& append);
@@ -106,6 +119,7 @@ class RaftInvariants {
   std::string violation_;
   std::map<Term, Incarnation> leaders_;
   std::map<std::pair<NodeId, Term>, NodeId> votes_;
+  std::map<NodeId, Promise> promises_;
   std::unordered_map<Index, std::map<Term, Fact>> entries_;  // Looked up only.
   std::vector<Chosen> chosen_;                               // chosen_[i]: index i + 1.
   std::map<Incarnation, LastSeen> seen_;

@@ -45,6 +45,35 @@ TEST_F(RaftInvariantsTest, AnOrdinaryRunIsFine) {
   EXPECT_EQ(checker_.chosen(), Index(2));
 }
 
+TEST_F(RaftInvariantsTest, ANodeRemembersWhatItToldOthers) {
+  checker_.OnSend({kB, 1}, {kB, kA, Term(3), raft::VoteReply{.pre = false, .granted = true}});
+  checker_.OnSend({kB, 1}, {kB, kA, Term(3), raft::AppendReply{false, Index(7), {}}});
+  // These promise nothing more.
+  checker_.OnSend({kB, 1}, {kB, kC, Term(9), raft::VoteReply{.pre = true, .granted = true}});
+  checker_.OnSend({kB, 1}, {kB, kC, Term(2), raft::AppendReply{false, Index(9), {}}});
+  checker_.OnStarted(kB, Term(3), kA, Index(8));
+  checker_.OnStarted(kB, Term(4), kNoNode, Index(5));  // Another leader's log has replaced it.
+  EXPECT_TRUE(checker_.ok()) << checker_.violation();
+}
+
+TEST_F(RaftInvariantsTest, AForgottenTermIsFound) {
+  checker_.OnSend({kB, 1}, {kB, kA, Term(3), raft::HeartbeatReply{}});
+  checker_.OnStarted(kB, Term(2), kNoNode, Index(0));
+  EXPECT_THAT(checker_.violation(), HasSubstr("spoken in term 3"));
+}
+
+TEST_F(RaftInvariantsTest, AForgottenVoteIsFound) {
+  checker_.OnSend({kB, 1}, {kB, kA, Term(3), raft::VoteRequest{}});
+  checker_.OnStarted(kB, Term(3), kNoNode, Index(0));
+  EXPECT_THAT(checker_.violation(), HasSubstr("without its vote"));
+}
+
+TEST_F(RaftInvariantsTest, AForgottenEntryIsFound) {
+  checker_.OnSend({kB, 1}, {kB, kA, Term(3), raft::AppendReply{false, Index(7), {}}});
+  checker_.OnStarted(kB, Term(3), kNoNode, Index(6));
+  EXPECT_THAT(checker_.violation(), HasSubstr("having acknowledged 7"));
+}
+
 TEST_F(RaftInvariantsTest, ARestoredReplicaBeginsAtAChosenEntry) {
   Apply(kA, 1, 1, 1, "x");
   Apply(kA, 1, 2, 1, "y");
