@@ -22,6 +22,19 @@ constexpr std::string_view kUnservedParameters[] = {
 // Headers whose silent neglect would break a promise to the client: a part of a value.
 constexpr std::string_view kUnservedHeaders[] = {"Content-Range"};
 
+size_t BodyLimit(Body body, const Limits& limits) {
+  switch (body) {
+    case Body::kValue:
+      return limits.max_value_bytes;
+    case Body::kTxn:
+      return limits.max_txn_bytes;
+    case Body::kIgnored:
+    case Body::kObject:
+      break;
+  }
+  return kIgnoredBodyBytes;
+}
+
 }  // namespace
 
 Api::Api(ServerOptions options) : options_(std::move(options)) {
@@ -71,8 +84,7 @@ void Api::OnHead(Exchange& exchange) {
     return exchange.RespondProblem(MakeProblem(405, "this endpoint serves " + allow),
                                    "Allow: " + allow + "\r\n");
   }
-  exchange.set_body_limit(action->body == Body::kValue ? options_.limits.max_value_bytes
-                                                       : kIgnoredBodyBytes);
+  exchange.set_body_limit(BodyLimit(action->body, options_.limits));
 }
 
 void Api::OnRequest(Exchange& exchange) {

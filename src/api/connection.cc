@@ -45,9 +45,10 @@ void Release(std::string* s) { std::string().swap(*s); }
 
 }  // namespace
 
-Connection::Connection(IoThread* thread, Socket socket, uint32_t slot)
+Connection::Connection(IoThread* thread, Socket socket, ConnectionGate::Pass pass, uint32_t slot)
     : io_(thread),
       socket_(std::move(socket)),
+      pass_(std::move(pass)),
       slot_(slot),
       reader_(LimitsOf(thread->shared().options)) {
   thread_ = io_->number();
@@ -68,18 +69,20 @@ std::string& Connection::body_scratch() {
 }
 
 void Connection::Start() {
+  if (pass_.admission() != Admission::kServed) {
+    OnUnreadable({429, pass_.admission() == Admission::kTooMany
+                           ? "too many connections"
+                           : "too many connections from your address"});
+    return Flush();
+  }
   UpdateReadDeadline();
   AwaitReadable();
-}
-
-void Connection::StartRefused() {
-  OnUnreadable({429, "too many connections"});
-  Flush();
 }
 
 void Connection::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
+  pass_.Return();  // Before the peer can see the end and come again.
   ErrorCode ignored;
   socket_.close(ignored);
   Unlink();

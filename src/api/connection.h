@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/connection_gate.h"
 #include "api/deadline_list.h"
 #include "api/exchange.h"
 #include "api/io_thread.h"
@@ -25,11 +26,10 @@ class Connection final : public Exchange,
                          public DeadlineNode,
                          public std::enable_shared_from_this<Connection> {
  public:
-  Connection(IoThread* thread, Socket socket, uint32_t slot);
+  Connection(IoThread* thread, Socket socket, ConnectionGate::Pass pass, uint32_t slot);
   ~Connection() override;
 
-  void Start();
-  void StartRefused();  // Instead of Start: one connection too many.
+  void Start();  // Serves, or refuses if that is what its pass says.
   void Resume(uint64_t serial, Resumer::Continuation then);
   void OnDeadline(IoThread::Wait wait);
   void Close();
@@ -80,6 +80,7 @@ class Connection final : public Exchange,
 
   IoThread* const io_;
   Socket socket_;
+  ConnectionGate::Pass pass_;
   const uint32_t slot_;
   RequestReader reader_;
   State state_ = State::kReading;

@@ -81,7 +81,7 @@ void IoThread::Stop() {
   thread_.join();
 }
 
-void IoThread::Adopt(Socket socket, bool refused) {
+void IoThread::Adopt(Socket socket, ConnectionGate::Pass pass) {
   boost::system::error_code ignored;
   socket.non_blocking(true, ignored);
   socket.set_option(asio::ip::tcp::no_delay(true), ignored);
@@ -91,17 +91,13 @@ void IoThread::Adopt(Socket socket, bool refused) {
   }
   const uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
-  const auto connection = std::make_shared<Connection>(this, std::move(socket), slot);
+  const auto connection =
+      std::make_shared<Connection>(this, std::move(socket), std::move(pass), slot);
   slots_[slot] = connection;
-  if (refused) {
-    connection->StartRefused();
-  } else {
-    connection->Start();
-  }
+  connection->Start();
 }
 
 void IoThread::Remove(Connection* connection) {
-  shared_->open_connections.fetch_sub(1, std::memory_order_relaxed);
   slots_[connection->slot()].reset();
   free_slots_.push_back(connection->slot());
 }

@@ -10,9 +10,11 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "api/completion_queue.h"
+#include "api/connection_gate.h"
 #include "api/deadline_list.h"
 #include "api/listener.h"
 #include "base/mutex.h"
@@ -25,11 +27,13 @@ using Socket =
 
 // What the io threads of a listener have in common.
 struct ListenerShared {
-  ListenerOptions options;
+  explicit ListenerShared(ListenerOptions o)
+      : options(std::move(o)), gate(options.max_connections, options.max_connections_per_address) {}
+
+  const ListenerOptions options;
+  ConnectionGate gate;
   HttpHandler* handler = nullptr;
   std::atomic<bool> draining = false;
-  std::atomic<uint64_t> open_connections = 0;
-  std::atomic<uint64_t> accepted_connections = 0;
   std::atomic<uint64_t> inflight_requests = 0;
   std::atomic<uint64_t> refused_overload = 0;
   std::atomic<size_t> inflight_bytes = 0;
@@ -56,8 +60,8 @@ class IoThread {
 
   boost::asio::io_context& context() { return *context_; }
 
-  // On this thread. `refused`: one too many; it is told so and let go.
-  void Adopt(Socket socket, bool refused);
+  // On this thread. Serves the connection, or tells it why not and lets it go.
+  void Adopt(Socket socket, ConnectionGate::Pass pass);
 
   // --- For connections, on this thread. ---
   ListenerShared& shared() { return *shared_; }

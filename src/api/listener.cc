@@ -16,9 +16,6 @@ using asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
 using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
 
-// Connections beyond the limit that may be told so at one time; more are just closed.
-constexpr uint64_t kRefusalsAtOnce = 128;
-
 // After a failed accept (no file descriptors left).
 constexpr Duration kAcceptRetry = std::chrono::milliseconds(100);
 
@@ -45,9 +42,8 @@ StatusOr<tcp::endpoint> ParseAddress(const std::string& address) {
 
 class ListenerImpl final : public Listener {
  public:
-  ListenerImpl(ListenerOptions options, HttpHandler* handler) {
-    const int threads = std::max(options.io_threads, 1);
-    shared_.options = std::move(options);
+  ListenerImpl(ListenerOptions options, HttpHandler* handler) : shared_(std::move(options)) {
+    const int threads = std::max(shared_.options.io_threads, 1);
     shared_.handler = handler;
     for (int i = 0; i < threads; ++i) {
       threads_.push_back(std::make_unique<IoThread>(&shared_, static_cast<size_t>(i)));
@@ -104,10 +100,13 @@ class ListenerImpl final : public Listener {
   }
 
   ListenerStats stats() const override {
-    return {.open_connections = shared_.open_connections.load(std::memory_order_relaxed),
-            .accepted_connections = shared_.accepted_connections.load(std::memory_order_relaxed),
+    const ConnectionGate::Stats gate = shared_.gate.stats();
+    return {.open_connections = gate.open,
+            .accepted_connections = gate.accepted,
             .inflight_requests = shared_.inflight_requests.load(),
-            .refused_overload = shared_.refused_overload.load(std::memory_order_relaxed)};
+            .refused_overload = shared_.refused_overload.load(std::memory_order_relaxed),
+            .refused_by_total = gate.refused_by_total,
+            .refused_by_address = gate.refused_by_address};
   }
 
   void PostToFirstThread(Task task) override {
@@ -135,17 +134,17 @@ class ListenerImpl final : public Listener {
   }
 
   void HandOver(IoThread* thread, Socket socket) {
-    const uint64_t open = shared_.open_connections.load(std::memory_order_relaxed);
-    const bool refused = open >= shared_.options.max_connections;
-    if (refused && open >= shared_.options.max_connections + kRefusalsAtOnce) {
+    ErrorCode error;
+    const tcp::endpoint peer = socket.remote_endpoint(error);
+    if (error) return;  // It is gone already.
+    ConnectionGate::Pass pass = shared_.gate.Enter(peer.address());
+    if (pass.admission() == Admission::kDropped) {
       shared_.refused_overload.fetch_add(1, std::memory_order_relaxed);
       return;
     }
-    shared_.open_connections.fetch_add(1, std::memory_order_relaxed);
-    shared_.accepted_connections.fetch_add(1, std::memory_order_relaxed);
-    if (thread == threads_.front().get()) return thread->Adopt(std::move(socket), refused);
-    asio::post(thread->context(), [thread, refused, s = std::move(socket)]() mutable {
-      thread->Adopt(std::move(s), refused);
+    if (thread == threads_.front().get()) return thread->Adopt(std::move(socket), std::move(pass));
+    asio::post(thread->context(), [thread, p = std::move(pass), s = std::move(socket)]() mutable {
+      thread->Adopt(std::move(s), std::move(p));
     });
   }
 

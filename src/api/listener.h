@@ -26,7 +26,8 @@ struct ListenerOptions {
   size_t max_field_bytes = 64 << 10;
   size_t max_body_bytes = 16 << 20;  // Where a handler sets no limit.
   size_t max_connections = 20'000;
-  size_t max_inflight_bytes = 256 << 20;  // Of bodies, from the first byte to the answer.
+  size_t max_connections_per_address = 10'000;  // Of IPv6, per network of 64 bits.
+  size_t max_inflight_bytes = 256 << 20;        // Of bodies, from the first byte to the answer.
   Duration header_timeout = std::chrono::seconds(10);
   Duration body_timeout = std::chrono::seconds(60);  // Also for the peer to take an answer.
   Duration idle_timeout = std::chrono::seconds(300);
@@ -34,10 +35,12 @@ struct ListenerOptions {
 };
 
 struct ListenerStats {
-  uint64_t open_connections = 0;
+  uint64_t open_connections = 0;  // Without those that are being refused.
   uint64_t accepted_connections = 0;
   uint64_t inflight_requests = 0;  // Read, and their answer not yet written.
   uint64_t refused_overload = 0;   // Connections and requests.
+  uint64_t refused_by_total = 0;   // Connections.
+  uint64_t refused_by_address = 0;
 };
 
 class Listener {

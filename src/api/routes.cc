@@ -11,7 +11,7 @@ constexpr Action kKeyActions[] = {
     {Method::kPut, HandlePut, Body::kValue},
     {Method::kDelete, HandleDelete},
 };
-constexpr Action kTxnActions[] = {{Method::kPost, HandleTxn, Body::kValue}};
+constexpr Action kTxnActions[] = {{Method::kPost, HandleTxn, Body::kTxn}};
 constexpr Action kLeasesActions[] = {{Method::kGet, HandleListLeases},
                                      {Method::kPost, HandleGrantLease, Body::kObject}};
 constexpr Action kLeaseActions[] = {{Method::kGet, HandleGetLease},

@@ -28,6 +28,7 @@ enum class Body : uint8_t {
   kIgnored,  // Read and dropped, if it is small.
   kObject,   // A small JSON object.
   kValue,    // Up to the limit of a value.
+  kTxn,      // Up to the limit of a transaction.
 };
 
 struct Action {

@@ -21,6 +21,7 @@ ListenerOptions ListenerOptionsOf(const ServerOptions& options) {
           .max_field_bytes = limits.max_header_bytes,
           .max_body_bytes = limits.max_value_bytes,
           .max_connections = limits.max_connections,
+          .max_connections_per_address = limits.max_connections_per_address,
           .max_inflight_bytes = limits.max_inflight_bytes,
           .header_timeout = limits.header_timeout,
           .body_timeout = limits.body_timeout,
@@ -61,6 +62,8 @@ class ServerImpl final : public Server {
     stats.accepted_connections = of_listener.accepted_connections;
     stats.inflight_requests = of_listener.inflight_requests;
     stats.refused_overload = of_listener.refused_overload;
+    stats.refused_by_total = of_listener.refused_by_total;
+    stats.refused_by_address = of_listener.refused_by_address;
     return stats;
   }
 

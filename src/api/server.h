@@ -27,7 +27,10 @@ struct Limits {
   size_t max_value_bytes = 16 << 20;
   size_t max_header_bytes =
       64 << 10;  // Request line and headers; a percent-encoded key of max_key_bytes comes on top.
+  size_t max_txn_operations = kv::kMaxTxnOperations;  // And comparisons; no more than that.
+  size_t max_txn_bytes = 16 << 20;                    // Of a transaction's JSON.
   size_t max_connections = 20'000;
+  size_t max_connections_per_address = 10'000;  // Of IPv6, per network of 64 bits.
   size_t max_inflight_bytes =
       256 << 20;  // Request bodies being read or proposed, all connections together; beyond: 429.
   Duration request_timeout =
@@ -77,6 +80,8 @@ struct ServerStats {
   uint64_t accepted_connections = 0;
   uint64_t inflight_requests = 0;
   uint64_t refused_overload = 0;
+  uint64_t refused_by_total = 0;  // Connections; of these two all count as overload as well.
+  uint64_t refused_by_address = 0;
 };
 
 class Server {

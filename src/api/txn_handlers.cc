@@ -178,6 +178,8 @@ StatusOr<kv::Txn> ParseTxn(const std::string& body) {
 // False: has answered.
 bool CheckSizes(Api& api, Exchange& exchange, const kv::Txn& txn) {
   const size_t limit = api.options().limits.max_key_bytes;
+  const size_t max_operations =
+      std::min(api.options().limits.max_txn_operations, kv::kMaxTxnOperations);
   size_t longest = 0;
   for (const kv::Comparison& c : txn.compare) longest = std::max(longest, c.key.size());
   for (const auto* operations : {&txn.then, &txn.otherwise}) {
@@ -186,8 +188,8 @@ bool CheckSizes(Api& api, Exchange& exchange, const kv::Txn& txn) {
   }
   std::string message;
   if (longest > limit) message = "a key is longer than " + std::to_string(limit) + " bytes";
-  if (txn.compare.size() + txn.then.size() + txn.otherwise.size() > kv::kMaxTxnOperations) {
-    message = "more than " + std::to_string(kv::kMaxTxnOperations) + " comparisons and operations";
+  if (txn.compare.size() + txn.then.size() + txn.otherwise.size() > max_operations) {
+    message = "more than " + std::to_string(max_operations) + " comparisons and operations";
   }
   if (message.empty()) return true;
   exchange.RespondProblem(MakeProblem(413, message));

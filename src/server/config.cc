@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "kv/txn.h"
 #include "server/version.h"
 
 namespace sisyphus::server {
@@ -37,6 +38,9 @@ struct Flags {
   uint64_t election_ms = 400;
   uint64_t request_ms = 5000;
   uint64_t reader_age_ms = 60'000;
+  uint64_t header_ms = 10'000;
+  uint64_t body_ms = 60'000;
+  uint64_t idle_ms = 300'000;
 };
 
 void AddNodeFlags(CLI::App* app, Config* config, Flags* flags) {
@@ -127,6 +131,16 @@ void AddTuningFlags(CLI::App* app, Config* config, Flags* flags) {
       "asked of a leader while this node receives a snapshot; 0: no bound",
       "SISYPHUS_SNAPSHOT_BYTES_PER_SECOND")
       ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 40));
+}
+
+// What one client may ask for, and how long it may take over it.
+void AddLimitFlags(CLI::App* app, Config* config, Flags* flags) {
+  const auto add = [app](const char* name, auto& target, const char* help, const char* env) {
+    return app->add_option(name, target, help)
+        ->envname(env)
+        ->capture_default_str()
+        ->group("Limits");
+  };
   add("--max-key-bytes", config->limits.max_key_bytes, "longest key", "SISYPHUS_MAX_KEY_BYTES")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
   add("--max-value-bytes", config->limits.max_value_bytes, "longest value",
@@ -135,12 +149,33 @@ void AddTuningFlags(CLI::App* app, Config* config, Flags* flags) {
   add("--max-header-bytes", config->limits.max_header_bytes,
       "request line and headers, beside one key", "SISYPHUS_MAX_HEADER_BYTES")
       ->check(CLI::Range(uint64_t{1} << 10, uint64_t{1} << 20));
+  add("--max-txn-operations", config->limits.max_txn_operations,
+      "comparisons and operations of one transaction", "SISYPHUS_MAX_TXN_OPERATIONS")
+      ->check(CLI::Range(size_t{1}, kv::kMaxTxnOperations));
+  add("--max-txn-bytes", config->limits.max_txn_bytes, "of one transaction's JSON",
+      "SISYPHUS_MAX_TXN_BYTES")
+      ->check(CLI::Range(uint64_t{1} << 10, uint64_t{32} << 20));
   add("--max-connections", config->limits.max_connections, "client connections",
       "SISYPHUS_MAX_CONNECTIONS")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
+  add("--max-connections-per-address", config->limits.max_connections_per_address,
+      "client connections from one address (of IPv6: from one network of 64 bits)",
+      "SISYPHUS_MAX_CONNECTIONS_PER_ADDRESS")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
   add("--max-inflight-bytes", config->limits.max_inflight_bytes, "of request bodies under way",
       "SISYPHUS_MAX_INFLIGHT_BYTES")
       ->check(CLI::Range(uint64_t{1} << 20, uint64_t{64} << 30));
+  add("--header-timeout-ms", flags->header_ms,
+      "from the first byte of a request to the end of its header fields",
+      "SISYPHUS_HEADER_TIMEOUT_MS")
+      ->check(CLI::Range(1, 3'600'000));
+  add("--body-timeout-ms", flags->body_ms,
+      "for a request's body to come, and for a client to take what was sent to it",
+      "SISYPHUS_BODY_TIMEOUT_MS")
+      ->check(CLI::Range(1, 3'600'000));
+  add("--idle-timeout-ms", flags->idle_ms, "for a connection between two requests",
+      "SISYPHUS_IDLE_TIMEOUT_MS")
+      ->check(CLI::Range(1, 86'400'000));
 }
 
 void AddHistoryFlags(CLI::App* app, Config* config, Flags* flags) {
@@ -221,6 +256,9 @@ Status FinishConfig(const CLI::App& app, const Flags& flags, const std::string& 
   config->election_timeout = std::chrono::milliseconds(flags.election_ms);
   config->limits.request_timeout = std::chrono::milliseconds(flags.request_ms);
   config->limits.max_reader_age = std::chrono::milliseconds(flags.reader_age_ms);
+  config->limits.header_timeout = std::chrono::milliseconds(flags.header_ms);
+  config->limits.body_timeout = std::chrono::milliseconds(flags.body_ms);
+  config->limits.idle_timeout = std::chrono::milliseconds(flags.idle_ms);
   config->simple_endpoints = flags.simple_endpoints == "on";
   return OkStatus();
 }
@@ -265,6 +303,7 @@ ParsedConfig ParseConfig(int argc, const char* const* argv, const std::string& h
   app.allow_config_extras(CLI::config_extras_mode::error);
   AddNodeFlags(&app, &parsed.config, &flags);
   AddTuningFlags(&app, &parsed.config, &flags);
+  AddLimitFlags(&app, &parsed.config, &flags);
   AddHistoryFlags(&app, &parsed.config, &flags);
   try {
     app.parse(WithEnvironment(app, argc, argv));

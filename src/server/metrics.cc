@@ -219,6 +219,10 @@ void AddHttp(const api::ServerStats& stats, Families* out) {
              ToDouble(stats.inflight_requests));
   out->Counter("sisyphus_refused_total", "Requests refused because of overload.",
                ToDouble(stats.refused_overload));
+  const char* const name = "sisyphus_http_connections_refused_total";
+  const char* const help = "Client connections refused, by the limit that they went beyond.";
+  out->Counter(name, help, ToDouble(stats.refused_by_total), {{"limit", "total"}});
+  out->Counter(name, help, ToDouble(stats.refused_by_address), {{"limit", "address"}});
 }
 
 }  // namespace

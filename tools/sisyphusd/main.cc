@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -32,6 +33,20 @@ void SetUpLogging(const std::string& level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+// A connection is a file, and so are tables and the log.
+void RaiseFileLimit(size_t max_connections) {
+  constexpr size_t kOtherFiles = 1'000;
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max >= max_connections + kOtherFiles)
+    return;
+  spdlog::warn(
+      "event=few_files limit={} max_connections={}: raise the limit of open files, or lower "
+      "--max-connections",
+      files.rlim_max, max_connections);
+}
+
 // The disk or the log cannot be trusted any more: nothing is tidied up, a restart recovers.
 [[noreturn]] void Die(const sisyphus::Status& status) {
   spdlog::critical("event=fatal reason=\"{}\"", sisyphus::MessageOf(status));
@@ -53,6 +68,7 @@ int main(int argc, char** argv) {
     return parsed.exit_code;
   }
   SetUpLogging(parsed.config.log_level);
+  RaiseFileLimit(parsed.config.limits.max_connections);
 
   // Blocked in every thread, taken by sigwait below.
   sigset_t signals;

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "tests/unit/api/expect_problem.h"
 #include "tests/unit/api/node_fixture.h"
 #include "tests/unit/api/raw_client.h"
 
@@ -13,24 +14,6 @@ namespace sisyphus::api {
 namespace {
 
 using nlohmann::json;
-
-struct Expected {
-  int status;
-  const char* code;
-  bool retryable;
-  bool maybe_applied;
-};
-
-void ExpectProblem(const RawAnswer& answer, const Expected& expected) {
-  EXPECT_EQ(answer.status, expected.status) << answer.body;
-  const json problem = json::parse(answer.body, nullptr, false);
-  ASSERT_TRUE(problem.is_object()) << answer.body;
-  EXPECT_EQ(problem["code"], expected.code);
-  EXPECT_EQ(problem["retryable"], expected.retryable) << answer.body;
-  EXPECT_EQ(problem["maybe_applied"], expected.maybe_applied) << answer.body;
-  const bool later = expected.status == 503 || expected.status == 429;
-  EXPECT_EQ(answer.header("Retry-After"), later ? "1" : "");
-}
 
 TEST(ApiLimits, KeysValuesAndHeaders) {
   TestNode::TestOptions options;
@@ -55,6 +38,25 @@ TEST(ApiLimits, KeysValuesAndHeaders) {
   // Where a body means nothing, a large one is refused all the same.
   ExpectProblem(ask("GET /livez HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n"),
                 {413, "too_large", false, false});
+}
+
+TEST(ApiLimits, Transactions) {
+  TestNode::TestOptions options;
+  options.server.limits.max_txn_operations = 2;
+  options.server.limits.max_txn_bytes = 300;
+  options.server.limits.max_value_bytes = 1'000;
+  TestNode node(std::move(options));
+  RawClient client(node.address());
+  const auto ask = [&](const std::string& body) {
+    return client.Ask(Request("POST", "/v1/txn", body));
+  };
+  const std::string get = R"({"get":{"key":"a"}})";
+  EXPECT_EQ(ask(R"({"then":[)" + get + "," + get + "]}").status, 200);
+  ExpectProblem(ask(R"({"then":[)" + get + "," + get + R"(],"else":[)" + get + "]}"),
+                {413, "too_large", false, false});
+  const auto of_size = [](size_t n) { return "{}" + std::string(n - 2, ' '); };
+  EXPECT_EQ(ask(of_size(300)).status, 200);
+  ExpectProblem(ask(of_size(301)), {413, "too_large", false, false});
 }
 
 TEST(ApiTrouble, WithoutALeaderNothingIsServedButStaleReadsAndProbes) {

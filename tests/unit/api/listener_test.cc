@@ -266,6 +266,40 @@ TEST_F(ListenerTest, SlowRequestsEndIn408AndIdleConnectionsJustEnd) {
   EXPECT_TRUE(blank.AtEnd());
 }
 
+// Progress, however slow, does not move a deadline: not of the head, nor of a body, nor between two
+// requests. Others are served meanwhile.
+TEST_F(ListenerTest, ADripOfBytesGainsNoTime) {
+  constexpr Duration kSoon = std::chrono::milliseconds(200);
+  Start({.header_timeout = kSoon, .body_timeout = kSoon, .idle_timeout = kSoon});
+  constexpr int kBytes = 5'000;
+  struct Row {
+    std::string start;
+    std::string drip;
+    int status;  // 0: the connection just ends.
+  };
+  const Row rows[] = {
+      {"GET / HTTP/1.1\r\nHost: h\r\nA: ", "a", 408},
+      {"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r\n", "a", 408},
+      {"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n", 408},
+      {"", "\r\n", 0},
+  };
+  RawClient other(address());
+  for (const Row& row : rows) {
+    RawClient slow(address());
+    slow.Send(row.start);
+    int sent = 0;
+    while (sent < kBytes && !slow.Readable(std::chrono::milliseconds(2))) {
+      slow.Send(row.drip);
+      ++sent;
+      ASSERT_TRUE(sent % 16 != 0 || other.Ask(Request("GET", "/a")).status == 200);
+    }
+    EXPECT_GT(sent, 0) << row.start;
+    EXPECT_LT(sent, kBytes) << row.start;
+    EXPECT_EQ(slow.Read().status, row.status) << row.start;
+    EXPECT_TRUE(row.status == 0 || slow.AtEnd()) << row.start;
+  }
+}
+
 TEST_F(ListenerTest, AWaitingRequestIsNotIdle) {
   Start({.idle_timeout = std::chrono::milliseconds(40)});
   RawClient client(address());
@@ -302,8 +336,33 @@ TEST_F(ListenerTest, RefusesConnectionsBeyondTheLimit) {
     EXPECT_EQ(answer.header("Retry-After"), "1");
     EXPECT_TRUE(third.AtEnd());
   }
-  EXPECT_GE(listener_->stats().refused_overload, 1u);
+  EXPECT_EQ(listener_->stats().refused_overload, 1u);
+  EXPECT_EQ(listener_->stats().refused_by_total, 1u);
   EXPECT_EQ(first.Ask(Request("GET", "/a")).status, 200);
+}
+
+TEST_F(ListenerTest, RefusesConnectionsOfOneAddressBeyondItsLimit) {
+  Start({.max_connections = 4, .max_connections_per_address = 2});
+  auto first = std::make_unique<RawClient>(address());
+  RawClient second(address());
+  EXPECT_EQ(first->Ask(Request("GET", "/a")).status, 200);
+  EXPECT_EQ(second.Ask(Request("GET", "/a")).status, 200);
+  {
+    RawClient third(address());
+    const RawAnswer answer = third.Read();
+    EXPECT_EQ(answer.status, 429);
+    EXPECT_EQ(answer.header("Retry-After"), "1");
+    EXPECT_NE(answer.body.find("your address"), std::string::npos) << answer.body;
+    EXPECT_TRUE(third.AtEnd());
+  }
+  RawClient elsewhere(address(), "127.0.0.2");
+  EXPECT_EQ(elsewhere.Ask(Request("GET", "/a")).status, 200);
+  first->CloseSending();
+  EXPECT_TRUE(first->AtEnd());
+  EXPECT_EQ(RawClient(address()).Ask(Request("GET", "/a")).status, 200);
+  EXPECT_EQ(listener_->stats().refused_by_address, 1u);
+  EXPECT_EQ(listener_->stats().refused_by_total, 0u);
+  EXPECT_EQ(listener_->stats().accepted_connections, 4u);
 }
 
 TEST_F(ListenerTest, RefusesBodiesBeyondTheBytesInFlight) {

@@ -51,6 +51,7 @@ TestNode::TestNode(TestOptions options) {
   if (options.voters > 1) node.election_ticks = 1'000'000;
   node.log_segment_bytes = 1 << 20;
   node.max_pending_proposals = options.max_pending_proposals;
+  node.min_free_bytes = options.min_free_bytes;
   node.file_system = &PosixFileSystem();
   node.executor = &executor_;
   node.transport = &transport_;

@@ -32,6 +32,7 @@ class TestNode {
   struct TestOptions {
     size_t voters = 1;  // Alone it leads; in company nobody does, until the test says so.
     size_t max_pending_proposals = 1'024;
+    uint64_t min_free_bytes = 0;
     kv::WatchFeedOptions watches;
     ServerOptions server;
   };

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@
 
 namespace sisyphus::api {
 
-RawClient::RawClient(const std::string& address) {
+RawClient::RawClient(const std::string& address, const std::string& from) {
   const size_t colon = address.rfind(':');
   sockaddr_in to = {};
   to.sin_family = AF_INET;
@@ -24,6 +25,12 @@ RawClient::RawClient(const std::string& address) {
   const timeval patience = {.tv_sec = 30, .tv_usec = 0};
   ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+  if (!from.empty()) {
+    sockaddr_in own = {};
+    own.sin_family = AF_INET;
+    SIS_CHECK(::inet_pton(AF_INET, from.c_str(), &own.sin_addr) == 1, from);
+    SIS_CHECK(::bind(fd_, reinterpret_cast<const sockaddr*>(&own), sizeof(own)) == 0, from);
+  }
   const int no_delay = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof(no_delay));
   if (::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0) {
@@ -104,6 +111,12 @@ std::optional<std::string> RawClient::ReadChunk() {
   SIS_CHECK(received_.compare(end + 2 + size, 2, "\r\n") == 0, "a chunk ends with CR LF");
   received_.erase(0, end + 2 + size + 2);
   return chunk;
+}
+
+bool RawClient::Readable(std::chrono::milliseconds patience) {
+  if (!received_.empty()) return true;
+  pollfd wanted = {.fd = fd_, .events = POLLIN, .revents = 0};
+  return ::poll(&wanted, 1, static_cast<int>(patience.count())) == 1;
 }
 
 bool RawClient::AtEnd() {

@@ -3,6 +3,7 @@
 #ifndef SISYPHUS_TESTS_UNIT_API_RAW_CLIENT_H_
 #define SISYPHUS_TESTS_UNIT_API_RAW_CLIENT_H_
 
+#include <chrono>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -25,8 +26,8 @@ struct RawAnswer {
 
 class RawClient {
  public:
-  // To HOST:PORT with a numeric IPv4 host.
-  explicit RawClient(const std::string& address);
+  // To HOST:PORT with a numeric IPv4 host, out of the address `from` if that is not empty.
+  explicit RawClient(const std::string& address, const std::string& from = "");
   ~RawClient();
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
@@ -45,6 +46,9 @@ class RawClient {
   // After an answer with chunks: the next one; empty: it was the last. Nothing: the connection
   // ended.
   std::optional<std::string> ReadChunk();
+
+  // Waits for bytes or the end. False: nothing came for so long.
+  bool Readable(std::chrono::milliseconds patience);
 
   // True when the server has closed and sent nothing more.
   bool AtEnd();

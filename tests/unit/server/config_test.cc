@@ -123,6 +123,60 @@ TEST(Config, UnknownSettingInTheFileIsRefused) {
   EXPECT_THAT(Refusal({"--config", path.c_str()}), HasSubstr("no-such-setting"));
 }
 
+TEST(Config, EveryLimitIsASetting) {
+  const api::Limits limits = Parse({"--max-key-bytes",
+                                    "1000",
+                                    "--max-value-bytes",
+                                    "2000",
+                                    "--max-header-bytes",
+                                    "3000",
+                                    "--max-txn-operations",
+                                    "4",
+                                    "--max-txn-bytes",
+                                    "5000",
+                                    "--max-connections",
+                                    "6",
+                                    "--max-connections-per-address",
+                                    "7",
+                                    "--max-inflight-bytes",
+                                    "8000000",
+                                    "--max-scans",
+                                    "9",
+                                    "--request-timeout-ms",
+                                    "10",
+                                    "--header-timeout-ms",
+                                    "11",
+                                    "--body-timeout-ms",
+                                    "12",
+                                    "--idle-timeout-ms",
+                                    "13"})
+                                 .config.limits;
+  EXPECT_EQ(limits.max_key_bytes, 1'000u);
+  EXPECT_EQ(limits.max_value_bytes, 2'000u);
+  EXPECT_EQ(limits.max_header_bytes, 3'000u);
+  EXPECT_EQ(limits.max_txn_operations, 4u);
+  EXPECT_EQ(limits.max_txn_bytes, 5'000u);
+  EXPECT_EQ(limits.max_connections, 6u);
+  EXPECT_EQ(limits.max_connections_per_address, 7u);
+  EXPECT_EQ(limits.max_inflight_bytes, 8'000'000u);
+  EXPECT_EQ(limits.max_scans, 9u);
+  EXPECT_EQ(limits.request_timeout, std::chrono::milliseconds(10));
+  EXPECT_EQ(limits.header_timeout, std::chrono::milliseconds(11));
+  EXPECT_EQ(limits.body_timeout, std::chrono::milliseconds(12));
+  EXPECT_EQ(limits.idle_timeout, std::chrono::milliseconds(13));
+  EXPECT_THAT(Refusal({"--max-txn-operations", "1025"}), HasSubstr("--max-txn-operations"));
+  EXPECT_THAT(Refusal({"--max-connections", "0"}), HasSubstr("--max-connections"));
+}
+
+TEST(Config, TheLimitsOfTheContractAreTheDefaults) {
+  const api::Limits limits = Parse({}).config.limits;
+  EXPECT_EQ(limits.max_key_bytes, 64u << 10);
+  EXPECT_EQ(limits.max_value_bytes, 16u << 20);
+  EXPECT_EQ(limits.max_header_bytes, 64u << 10);
+  EXPECT_EQ(limits.max_txn_operations, 1'024u);
+  EXPECT_EQ(limits.max_txn_bytes, 16u << 20);
+}
+
 TEST(Config, HelpAndVersionAreNoErrors) {
   EXPECT_EQ(Parse({"--version"}).exit_code, 0);
   EXPECT_THAT(Parse({"--help"}).message.value_or(""), HasSubstr("--data-dir"));
