@@ -361,14 +361,15 @@ void Connection::AbortStream() {
   Close();
 }
 
-// A peer that has ended its side takes no more events: it is gone. What it sends ahead stays in the
-// kernel until the stream has ended.
+// A peer that has ended its side is taken to be gone if the stream is endless; it may still wait
+// for the end of any other. What it sends ahead stays in the kernel until the stream has ended.
 void Connection::OnStreamReadable() {
   char first = 0;
   ErrorCode error;
-  const size_t n = socket_.receive(asio::buffer(&first, 1), Socket::message_peek, error);
+  socket_.receive(asio::buffer(&first, 1), Socket::message_peek, error);
   if (WouldBlock(error)) return AwaitReadable();
-  if (error || n == 0) Close();
+  if (error == asio::error::eof && !endless_) return;
+  if (error) Close();
 }
 
 // --- Writing ---

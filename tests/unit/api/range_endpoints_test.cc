@@ -198,6 +198,21 @@ TEST_F(RangeEndpoints, LinesOfALargeRangeComeInPieces) {
   EXPECT_EQ(Get("prefix=key&count_only")["count"], 60);
 }
 
+TEST_F(RangeEndpoints, AClientThatHasSaidAllIsToldAll) {
+  const std::string value(100'000, 'v');
+  for (int i = 0; i < 60; ++i) Put("key" + std::to_string(i), value);
+  RawClient client(node_.address());
+  client.Send(Request("GET", "/v1/kv?prefix=", {}, kLines));
+  client.CloseSending();
+  EXPECT_EQ(client.Read().status, 200);
+  size_t bytes = 0;
+  std::optional<std::string> chunk;
+  while ((chunk = client.ReadChunk()).has_value() && !chunk->empty()) bytes += chunk->size();
+  EXPECT_TRUE(chunk.has_value()) << "cut off after " << bytes << " bytes";
+  EXPECT_GT(bytes, 60 * value.size());
+  EXPECT_TRUE(client.AtEnd());
+}
+
 TEST_F(RangeEndpoints, AClientThatGoesAwayLeavesNothingPinned) {
   const std::string value(1 << 20, 'v');
   for (int i = 0; i < 40; ++i) Put("key" + std::to_string(i), value);
