@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -247,6 +248,9 @@ TEST(HttpRequests, StrictCasesHoweverTheyAreCut) {
   }
   EXPECT_EQ(run, kStrictCases);
   EXPECT_EQ(deviations, kDeviations.size());
+  std::printf(
+      "%zu cases: %zu strict, of which %zu are refused on purpose and the others as listed\n",
+      cases->size(), run, deviations);
 }
 
 TEST(HttpRequests, ARequestCutShortIsDropped) {
@@ -262,6 +266,7 @@ TEST(HttpRequests, ARequestCutShortIsDropped) {
     EXPECT_EQ(outcome.bodies.size(), c.clean_finish ? 1u : 0u) << c.name;
   }
   EXPECT_EQ(run, kFinishCases);
+  std::printf("%zu cases that end early\n", run);
 }
 
 // Three of the cases with a tolerance switched on are refused all the same.
@@ -278,6 +283,7 @@ TEST(HttpRequests, WhatEvenALenientParserRefuses) {
     EXPECT_EQ(ReadInPieces(c.input, c.input.size(), &stopped).end, End::kRejected) << c.name;
   }
   EXPECT_EQ(run, 3u);
+  std::printf("%zu lenient cases that are refused all the same\n", run);
 }
 
 }  // namespace
