@@ -18,16 +18,27 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace sisyphus {
+
+// A request as it goes over the wire.
+struct ClientRequest {
+  std::string method;
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  bool endless = false;  // Its answer never ends by itself.
+};
 
 struct ClientOptions {
   // "http://HOST:PORT" or "HOST:PORT"; at least one. IPv6 in brackets.
@@ -36,6 +47,8 @@ struct ClientOptions {
   std::chrono::milliseconds timeout{10'000};
   // For one connection attempt, and for one attempt of a read: then the next endpoint is asked.
   std::chrono::milliseconds attempt_timeout{2'000};
+  // Gets each request in place of a server; the call that made it ends with kCancelled.
+  std::function<void(const ClientRequest&)> instead_of_sending = {};
 };
 
 enum class ReadConsistency {

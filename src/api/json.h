@@ -1,4 +1,4 @@
-// A few appenders for the JSON answers that are made by hand, and base64.
+// A few appenders for the JSON answers that are made by hand.
 #ifndef SISYPHUS_API_JSON_H_
 #define SISYPHUS_API_JSON_H_
 
@@ -7,16 +7,8 @@
 
 namespace sisyphus::api {
 
-bool IsUtf8(std::string_view bytes);
-
 // A quoted string. Bytes that are not UTF-8 become U+FFFD, one each.
 void AppendJsonString(std::string* out, std::string_view text);
-
-// RFC 4648, with padding.
-void AppendBase64(std::string* out, std::string_view bytes);
-
-// Appends the bytes that `text` stands for. False: it is no base64 with padding.
-bool DecodeBase64(std::string_view text, std::string* out);
 
 // `"name":"text"`, or `"name_base64":"..."` when the bytes are not UTF-8.
 void AppendJsonBytes(std::string* out, std::string_view name, std::string_view bytes);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/json.h"
+#include "base/text.h"
 
 namespace sisyphus::api {
 

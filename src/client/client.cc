@@ -121,6 +121,7 @@ class HttpClient final : public Client {
   }
 
   Status Ready() override {
+    if (options_.instead_of_sending) return ShowInstead({.method = "GET", .target = "/readyz"});
     const MonotonicTime deadline = RealClock().Now() + options_.timeout;
     Status status;
     for (size_t i = 0; i < configured_; ++i) {
@@ -160,6 +161,15 @@ class HttpClient final : public Client {
     return MakeStatus(StatusCode::kFailedPrecondition, std::string(MessageOf(response.status())));
   }
 
+  Status ShowInstead(const HttpRequest& request) {
+    options_.instead_of_sending(
+        {.method = request.method,
+         .url = "http://" + connections_[current_]->endpoint().ToString() + request.target,
+         .headers = request.headers,
+         .body = request.body});
+    return MakeStatus(StatusCode::kCancelled, "shown, not sent");
+  }
+
   HttpResponse SendOnce(Connection& connection, const HttpRequest& request, bool write,
                         MonotonicTime deadline) {
     const MonotonicTime attempt =
@@ -170,6 +180,7 @@ class HttpClient final : public Client {
 
   // Sends `request` until an answer is final or the time is over.
   StatusOr<HttpResponse> Call(const HttpRequest& request, bool write) {
+    if (options_.instead_of_sending) return ShowInstead(request);
     const MonotonicTime deadline = RealClock().Now() + Duration(options_.timeout);
     Backoff backoff(&rng_);
     size_t failures = 0;

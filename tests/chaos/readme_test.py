@@ -28,7 +28,7 @@ EXPECTED = [
     '"members":',
     "world",  # sicli get
     "deleted 1",
-    "ROLE",
+    "\tleader\t",  # sicli status
     "node 1 killed",
     "down",  # written while node 1 was dead, read when it is back
     "node 3 stopped",

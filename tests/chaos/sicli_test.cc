@@ -88,15 +88,14 @@ TEST_F(SicliTest, Conditions) {
   ASSERT_EQ(At(1, {"put", "--if-absent", "k", "one"}).exit_code, kOk);
   ExpectError(At(1, {"put", "--if-absent", "k", "two"}), kCompareFailed);
   const std::string detail = At(1, {"get", "--detail", "k"}).out;
-  ASSERT_THAT(detail, StartsWith("revision         "));
-  const std::string revision = std::to_string(std::stoull(detail.substr(17)));
-  EXPECT_THAT(detail, HasSubstr("create revision  " + revision + "\nversion          1\n"));
-  EXPECT_THAT(detail, HasSubstr("size             3\n"));
+  ASSERT_THAT(detail, StartsWith("key k\ncreate_revision "));
+  const std::string revision = std::to_string(std::stoull(detail.substr(22)));
+  EXPECT_THAT(detail, HasSubstr("mod_revision " + revision + "\nversion 1\nsize 3\n"));
   ASSERT_EQ(At(1, {"put", "--if-revision", revision, "k", "three"}).exit_code, kOk);
   ExpectError(At(1, {"put", "--if-revision", revision, "k", "four"}), kCompareFailed);
   ExpectError(At(1, {"delete", "--if-revision", revision, "k"}), kCompareFailed);
   EXPECT_EQ(At(1, {"get", "k"}).out, "three");
-  EXPECT_THAT(At(1, {"get", "--detail", "k"}).out, HasSubstr("version          2\n"));
+  EXPECT_THAT(At(1, {"get", "--detail", "k"}).out, HasSubstr("version 2\n"));
   for (const char* consistency : {"linearizable", "lease", "stale"}) {
     EXPECT_EQ(At(1, {"get", "--consistency", consistency, "k"}).out, "three") << consistency;
   }
@@ -133,29 +132,27 @@ class SicliConfigTest : public testing::Test {
 };
 
 TEST_F(SicliConfigTest, FlagOverEnvironmentOverContextOverDefault) {
-  EXPECT_EQ(Addr(), "addr     http://127.0.0.1:8001  default");
+  EXPECT_EQ(Addr(), "addr\thttp://127.0.0.1:8001\tdefault");
   ASSERT_EQ(In({"config", "set", "addr", "127.0.0.1:1,127.0.0.1:2"}).exit_code, kOk);
   const std::string file = home_.path() + "/.config/sicli/config.json";
-  EXPECT_EQ(Addr(), "addr     127.0.0.1:1,127.0.0.1:2  context default (" + file + ")");
+  EXPECT_EQ(Addr(), "addr\t127.0.0.1:1,127.0.0.1:2\tcontext default (" + file + ")");
   const std::vector<std::pair<std::string, std::string>> environment = {
       {"SICLI_ADDR", "127.0.0.1:3"}};
-  EXPECT_EQ(Addr({}, environment), "addr     127.0.0.1:3  environment SICLI_ADDR");
-  EXPECT_EQ(Addr({"--server-url", "127.0.0.1:4"}, environment),
-            "addr     127.0.0.1:4  flag --addr");
+  EXPECT_EQ(Addr({}, environment), "addr\t127.0.0.1:3\tenvironment SICLI_ADDR");
+  EXPECT_EQ(Addr({"--server-url", "127.0.0.1:4"}, environment), "addr\t127.0.0.1:4\tflag --addr");
 }
 
 TEST_F(SicliConfigTest, Contexts) {
   ASSERT_EQ(In({"config", "set", "timeout", "3s", "--context", "prod"}).exit_code, kOk);
   ASSERT_EQ(In({"config", "set", "addr", "127.0.0.1:5", "--context", "test"}).exit_code, kOk);
-  EXPECT_THAT(In({"config", "show"}).out, HasSubstr("context  prod (current)\ncontext  test\n"));
-  EXPECT_THAT(In({"config", "show", "--context", "test"}).out,
-              StartsWith("addr     127.0.0.1:5\n"));
+  EXPECT_THAT(In({"config", "show"}).out, HasSubstr("context\tprod (current)\ncontext\ttest\n"));
+  EXPECT_THAT(In({"config", "show", "--context", "test"}).out, StartsWith("addr\t127.0.0.1:5\n"));
   EXPECT_THAT(In({"config", "show"}, {{"SICLI_CONTEXT", "test"}}).out,
-              StartsWith("addr     127.0.0.1:5\n"));
+              StartsWith("addr\t127.0.0.1:5\n"));
   ASSERT_EQ(In({"config", "use-context", "test"}).exit_code, kOk);
-  EXPECT_THAT(In({"config", "show"}).out, StartsWith("addr     127.0.0.1:5\n"));
+  EXPECT_THAT(In({"config", "show"}).out, StartsWith("addr\t127.0.0.1:5\n"));
   ASSERT_EQ(In({"config", "unset", "addr"}).exit_code, kOk);
-  EXPECT_THAT(In({"config", "show"}).out, StartsWith("addr     http://127.0.0.1:8001\n"));
+  EXPECT_THAT(In({"config", "show"}).out, StartsWith("addr\thttp://127.0.0.1:8001\n"));
   ExpectError(In({"config", "unset", "addr"}), kNotFound);
   ExpectError(In({"config", "use-context", "none"}), kNotFound);
 }
@@ -163,10 +160,10 @@ TEST_F(SicliConfigTest, Contexts) {
 TEST_F(SicliConfigTest, ReadsTheOlderFileUntilThereIsANewOne) {
   const std::string older = home_.path() + "/.sicli-config.json";
   WriteFile(older, R"({"server_url": "http://127.0.0.1:9", "timeout": 2})");
-  EXPECT_EQ(Addr(), "addr     http://127.0.0.1:9  context default (" + older + ")");
+  EXPECT_EQ(Addr(), "addr\thttp://127.0.0.1:9\tcontext default (" + older + ")");
   ASSERT_EQ(In({"config", "set", "timeout", "4s"}).exit_code, kOk);
   EXPECT_THAT(Addr(),
-              HasSubstr("http://127.0.0.1:9  context default (" + home_.path() + "/.config"));
+              HasSubstr("http://127.0.0.1:9\tcontext default (" + home_.path() + "/.config"));
 }
 
 TEST_F(SicliConfigTest, ABrokenFileIsNamed) {
@@ -271,8 +268,8 @@ TEST_F(SicliTest, StatusShowsEveryMember) {
   for (const uint64_t asked : cluster_->ids()) {
     const CommandResult status = At(asked, {"status"});
     EXPECT_EQ(status.exit_code, kOk) << status.err;
-    EXPECT_THAT(status.out, StartsWith("ID"));
-    EXPECT_EQ(std::count(status.out.begin(), status.out.end(), '\n'), 4) << status.out;
+    EXPECT_THAT(status.out, StartsWith("1\t"));
+    EXPECT_EQ(std::count(status.out.begin(), status.out.end(), '\n'), 3) << status.out;
     EXPECT_THAT(status.out, HasSubstr("leader")) << "asked node " << asked;
     for (const uint64_t id : cluster_->ids()) {
       EXPECT_THAT(status.out, HasSubstr(cluster_->http_address(id))) << "asked node " << asked;

@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
+#include <nlohmann/json.hpp>
 
 #include "base/status.h"
 #include "tools/sicli/command.h"
@@ -13,33 +13,52 @@ namespace {
 // A member that does not answer must not use up the time of the others.
 constexpr std::chrono::milliseconds kMemberTimeout{1'000};
 
-using Row = std::array<std::string, 8>;
-
-std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
-std::string OrDash(const std::optional<uint64_t>& number) {
-  return number ? std::to_string(*number) : "-";
+Colour RoleColour(const Json& row) {
+  return row["role"] == "leader" ? Colour::kGreen : Colour::kNone;
 }
 
-Row RowOf(const MemberStatus& member) {
-  return {std::to_string(member.id),   OrDash(member.role),  OrDash(member.term),
-          OrDash(member.applied),      OrDash(member.lag),   OrDash(member.http_address),
-          OrDash(member.peer_address), OrDash(member.health)};
+Colour HealthColour(const Json& row) {
+  const Json& health = row["health"];
+  if (health == "healthy") return Colour::kGreen;
+  return health == "unreachable" ? Colour::kRed : Colour::kYellow;
 }
 
-std::string TableOf(const std::vector<Row>& rows) {
-  std::array<size_t, std::tuple_size_v<Row>> widths{};
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string table;
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      table += row[i];
-      if (i + 1 < row.size()) table.append(widths[i] + 2 - row[i].size(), ' ');
-    }
-    table += '\n';
-  }
-  return table;
+const std::vector<Column>& MemberColumns() {
+  static const auto* const columns = new std::vector<Column>{
+      {.field = "id", .right = true},
+      {.field = "role", .colour = RoleColour},
+      {.field = "term", .right = true},
+      {.field = "applied", .right = true},
+      {.field = "lag", .right = true},
+      {.field = "http_address", .header = "HTTP"},
+      {.field = "peer_address", .header = "PEER"},
+      {.field = "version"},
+      {.field = "health", .colour = HealthColour},
+  };
+  return *columns;
+}
+
+Json NumberOrNull(const std::optional<uint64_t>& number) { return number ? Json(*number) : Json(); }
+
+Json RowOf(const MemberStatus& member) {
+  return {{"id", member.id},
+          {"role", member.role},
+          {"term", NumberOrNull(member.term)},
+          {"applied", NumberOrNull(member.applied)},
+          {"lag", NumberOrNull(member.lag)},
+          {"http_address", member.http_address},
+          {"peer_address", member.peer_address},
+          {"version", member.version},
+          {"health", member.health}};
+}
+
+absl::Status PrintMembers(const Context& context, const ClusterStatus& cluster,
+                          const std::vector<MemberStatus>& members) {
+  Json rows = Json::array();
+  for (const MemberStatus& member : members) rows.push_back(RowOf(member));
+  return context.output.Rows(
+      MemberColumns(), rows,
+      {{"cluster_id", cluster.cluster_id}, {"leader", cluster.leader}, {"members", rows}});
 }
 
 // What `member` says of itself: nobody else knows its term and how far it has applied.
@@ -65,22 +84,19 @@ void AskItself(const Context& context, MemberStatus* member) {
 absl::Status PrintStatus(const Context& context) {
   SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
   SIS_ASSIGN_OR_RETURN(ClusterStatus cluster, client->Cluster());
-  std::vector<Row> rows = {{"ID", "ROLE", "TERM", "APPLIED", "LAG", "HTTP", "PEER", "HEALTH"}};
   for (MemberStatus& member : cluster.members) {
     if (member.id != cluster.answered_by) AskItself(context, &member);
-    rows.push_back(RowOf(member));
   }
-  return WriteOut(TableOf(rows));
+  return PrintMembers(context, cluster, cluster.members);
 }
 
 // Who is in the cluster, as the leader (or who was asked) knows it.
-std::string MembersText(const ClusterStatus& cluster) {
-  std::vector<Row> rows = {{"ID", "ROLE", "TERM", "APPLIED", "LAG", "HTTP", "PEER", "HEALTH"}};
+absl::Status PrintMembership(const Context& context, const ClusterStatus& cluster) {
+  std::vector<MemberStatus> members;
   for (const MemberStatus& member : cluster.members) {
-    if (member.role != "none") rows.push_back(RowOf(member));
+    if (member.role != "none") members.push_back(member);
   }
-  const std::string id = cluster.cluster_id.empty() ? "" : "cluster " + cluster.cluster_id + "\n";
-  return id + TableOf(rows);
+  return PrintMembers(context, cluster, members);
 }
 
 struct MemberArguments {
@@ -93,12 +109,11 @@ using Change = std::function<absl::StatusOr<ClusterStatus>(Client&, const Member
 CLI::App* AddChange(CLI::App* group, Invocation& invocation, const char* name, const char* help,
                     const std::shared_ptr<MemberArguments>& arguments, Change change) {
   CLI::App* command = group->add_subcommand(name, help);
-  command->fallthrough();
   command->callback([&invocation, arguments, change = std::move(change)] {
     invocation.run = [arguments, change](const Context& context) -> absl::Status {
       SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
       SIS_ASSIGN_OR_RETURN(const ClusterStatus cluster, change(*client, *arguments));
-      return WriteOut(MembersText(cluster));
+      return PrintMembership(context, cluster);
     };
   });
   return command;
@@ -107,7 +122,7 @@ CLI::App* AddChange(CLI::App* group, Invocation& invocation, const char* name, c
 void AddMemberCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group = app.add_subcommand("member", "Show and change who is in the cluster");
   group->require_subcommand(1);
-  group->fallthrough();
+  group->group(kClusterGroup);
   const auto arguments = std::make_shared<MemberArguments>();
   const auto id_of = [&](CLI::App* command) {
     command->add_option("ID", arguments->id, "the node's id")
@@ -139,7 +154,7 @@ void AddMemberCommands(CLI::App& app, Invocation& invocation) {
 void AddLeaderCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group = app.add_subcommand("leader", "Choose who leads");
   group->require_subcommand(1);
-  group->fallthrough();
+  group->group(kClusterGroup);
   const auto arguments = std::make_shared<MemberArguments>();
   AddChange(group, invocation, "transfer", "Hand leadership over", arguments,
             [](Client& client, const MemberArguments& to) {
@@ -156,7 +171,7 @@ void AddClusterCommands(CLI::App& app, Invocation& invocation) {
   AddMemberCommands(app, invocation);
   AddLeaderCommands(app, invocation);
   CLI::App* status = app.add_subcommand("status", "Show every member of the cluster");
-  status->fallthrough();
+  status->group(kClusterGroup);
   status->callback([&invocation] { invocation.run = PrintStatus; });
 }
 

@@ -1,8 +1,8 @@
 // sicli config: contexts, the named sets of settings.
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/status.h"
 #include "tools/sicli/command.h"
@@ -57,27 +57,27 @@ Status UseContext(const Context&, const ConfigArguments& arguments) {
 Status Show(const Context& context, const ConfigArguments& arguments) {
   SIS_ASSIGN_OR_RETURN(const ContextFile file, ContextFile::Load());
   SIS_ASSIGN_OR_RETURN(const std::vector<Setting> settings, ResolveSettings(context.flags, file));
-  size_t width = 0;
-  for (const Setting& setting : settings) width = std::max(width, setting.value.size());
-  std::string text;
+  Json rows = Json::array();
   for (const Setting& setting : settings) {
-    text += setting.name + std::string(9 - setting.name.size(), ' ') + setting.value;
-    if (arguments.origin) {
-      text += std::string(width + 2 - setting.value.size(), ' ') + setting.origin;
-    }
-    text += '\n';
+    Json row = {{"name", setting.name}, {"value", setting.value}};
+    if (arguments.origin) row["origin"] = setting.origin;
+    rows.push_back(std::move(row));
   }
+  Json document = {{"settings", rows}, {"contexts", Json::array()}};
   for (const auto& [name, values] : file.contexts) {
-    text += "context  " + name + (name == file.current ? " (current)" : "") + "\n";
+    const bool current = name == file.current;
+    document["contexts"].push_back({{"name", name}, {"current", current}});
+    rows.push_back({{"name", "context"}, {"value", current ? name + " (current)" : name}});
   }
-  return WriteOut(text);
+  std::vector<Column> columns = {{.field = "name"}, {.field = "value"}};
+  if (arguments.origin) columns.push_back({.field = "origin"});
+  return context.output.Rows(columns, rows, document);
 }
 
 CLI::App* AddCommand(CLI::App* group, Invocation& invocation, const char* name, const char* help,
                      const std::shared_ptr<ConfigArguments>& arguments,
                      Status (*run)(const Context&, const ConfigArguments&)) {
   CLI::App* command = group->add_subcommand(name, help);
-  command->fallthrough();
   command->callback([&invocation, arguments, run] {
     invocation.about_settings = true;
     invocation.run = [arguments, run](const Context& context) { return run(context, *arguments); };
@@ -91,7 +91,7 @@ void AddConfigCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* group =
       app.add_subcommand("config", "Keep the settings of several clusters, each in a context");
   group->require_subcommand(1);
-  group->fallthrough();
+  group->group(kToolGroup);
   group->footer(
       "A flag counts more than the environment, that more than the context in use. Contexts are\n"
       "kept in $XDG_CONFIG_HOME/sicli/config.json, by default ~/.config/sicli/config.json; while\n"

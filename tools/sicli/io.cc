@@ -7,21 +7,6 @@
 
 namespace sisyphus::sicli {
 
-absl::Status WriteOut(const std::string& data) {
-  size_t done = 0;
-  while (done < data.size()) {
-    const ssize_t n = write(STDOUT_FILENO, data.data() + done, data.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      // Never kNotFound or the like: the exit code speaks of the store.
-      return MakeStatus(StatusCode::kInternal,
-                        std::string(MessageOf(ErrnoStatus(errno, "standard output"))));
-    }
-    done += static_cast<size_t>(n);
-  }
-  return OkStatus();
-}
-
 namespace {
 
 StatusOr<std::string> ReadAll(int descriptor, const std::string& name, StatusCode code) {

@@ -1,10 +1,9 @@
 // sicli put, get, delete.
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/status.h"
 #include "tools/sicli/command.h"
@@ -21,32 +20,46 @@ struct KeyArguments {
 };
 
 // "-" is standard input, "@PATH" a file, "@@TEXT" is "@TEXT".
-StatusOr<std::string> ValueOf(const std::string& argument) {
-  if (argument == "-") return ReadIn();
+StatusOr<std::string> ValueOf(const Context& context, const std::string& argument) {
   if (argument.starts_with("@@")) return argument.substr(1);
-  if (argument.starts_with("@")) return ReadFile(argument.substr(1));
-  return argument;
+  const bool file = argument.starts_with("@");
+  if (argument != "-" && !file) return argument;
+  context.body_source = file ? argument : "@-";
+  if (context.curl) return std::string();  // It is curl that reads it.
+  return file ? ReadFile(argument.substr(1)) : ReadIn();
+}
+
+// People and pipes are told the one thing that they ask for, programs everything.
+bool WantsLess(const Context& context) {
+  return context.output.format() != Format::kJson && context.output.format() != Format::kYaml;
 }
 
 absl::Status Put(const Context& context, const KeyArguments& arguments) {
-  SIS_ASSIGN_OR_RETURN(const std::string value, ValueOf(arguments.value));
+  SIS_ASSIGN_OR_RETURN(const std::string value, ValueOf(context, arguments.value));
   SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
   SIS_ASSIGN_OR_RETURN(const PutResult result,
                        client->Put(arguments.key, value, arguments.condition));
-  return WriteOut("revision " + std::to_string(result.revision) + "\n");
+  if (WantsLess(context))
+    return context.output.Record(Json::object({{"revision", result.revision}}), "revision");
+  return context.output.Record(
+      {{"revision", result.revision}, {"version", result.version}, {"created", result.created}});
 }
 
 absl::Status Get(const Context& context, const KeyArguments& arguments) {
   SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
   SIS_ASSIGN_OR_RETURN(GetResult result, client->Get(arguments.key, arguments.consistency));
-  if (arguments.detail) {
-    return WriteOut("revision         " + std::to_string(result.revision) + "\ncreate revision  " +
-                    std::to_string(result.create_revision) + "\nversion          " +
-                    std::to_string(result.version) + "\nsize             " +
-                    std::to_string(result.value.size()) + "\n");
-  }
-  // A pipe or a file gets the value's bytes and nothing else.
-  if (isatty(STDOUT_FILENO) == 1) result.value.push_back('\n');
+  Json record;
+  SetBytes(&record, "key", arguments.key);
+  if (!WantsLess(context)) SetBytes(&record, "value", result.value);
+  record["create_revision"] = result.create_revision;
+  record["mod_revision"] = result.revision;
+  record["version"] = result.version;
+  record["size"] = result.value.size();
+  if (arguments.detail || !WantsLess(context)) return context.output.Record(record);
+  // A pipe or a file gets the value's bytes and nothing else. A terminal gets no bytes that it
+  // would obey, unless it was asked to.
+  const bool raw = context.output.format() == Format::kRaw;
+  if (context.output.terminal() && !raw) return WriteOut(EscapedLines(result.value) + "\n");
   return WriteOut(result.value);
 }
 
@@ -54,14 +67,16 @@ absl::Status Delete(const Context& context, const KeyArguments& arguments) {
   SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
   SIS_ASSIGN_OR_RETURN(const DeleteResult result,
                        client->Delete(arguments.key, arguments.condition));
-  return WriteOut("deleted " + std::to_string(result.deleted ? 1 : 0) + "\n");
+  const Json deleted = Json::object({{"deleted", result.deleted ? 1 : 0}});
+  if (WantsLess(context)) return context.output.Record(deleted, "deleted");
+  return context.output.Record({{"deleted", deleted["deleted"]}, {"revision", result.revision}});
 }
 
 CLI::App* AddCommand(CLI::App& app, Invocation& invocation, const char* name, const char* help,
                      const std::shared_ptr<KeyArguments>& arguments,
                      absl::Status (*run)(const Context&, const KeyArguments&)) {
   CLI::App* command = app.add_subcommand(name, help);
-  command->fallthrough();  // --addr and --timeout may stand behind the command, too.
+  command->group(kDataGroup);
   command->add_option("KEY", arguments->key, "the key")->required();
   command->callback([&invocation, arguments, run] {
     invocation.compares = true;
@@ -74,7 +89,8 @@ CLI::Option* AddIfRevision(CLI::App* command, const std::shared_ptr<KeyArguments
   return command
       ->add_option("--if-revision", arguments->condition.if_revision,
                    "only if the value was written at this revision (exit code 4)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber)
+      ->type_name("REVISION");
 }
 
 }  // namespace

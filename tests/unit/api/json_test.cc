@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+
 #include "base/rng.h"
+#include "base/text.h"
 
 namespace sisyphus::api {
 namespace {
