@@ -49,6 +49,7 @@ void HandleLive(Api& api, Exchange& exchange, const Match& match);
 void HandleReady(Api& api, Exchange& exchange, const Match& match);
 void HandleMetrics(Api& api, Exchange& exchange, const Match& match);
 void HandleVersion(Api& api, Exchange& exchange, const Match& match);
+void HandleOpenApi(Api& api, Exchange& exchange, const Match& match);
 
 }  // namespace sisyphus::api
 

@@ -33,6 +33,8 @@ constexpr Action kMetricsActions[] = {{Method::kGet, HandleMetrics},
                                       {Method::kHead, HandleMetrics}};
 constexpr Action kVersionActions[] = {{Method::kGet, HandleVersion},
                                       {Method::kHead, HandleVersion}};
+constexpr Action kOpenApiActions[] = {{Method::kGet, HandleOpenApi},
+                                      {Method::kHead, HandleOpenApi}};
 constexpr Action kSimplePutActions[] = {{Method::kGet, HandleSimplePut},
                                         {Method::kPost, HandleSimplePut}};
 constexpr Action kSimpleGetActions[] = {{Method::kGet, HandleSimpleGet},
@@ -57,6 +59,7 @@ constexpr Route kRoutes[] = {
     {"/readyz", "/readyz", false, kReadyActions},
     {"/metrics", "/metrics", false, kMetricsActions},
     {"/version", "/version", false, kVersionActions},
+    {"/openapi.json", "/openapi.json", false, kOpenApiActions},
     {"/put", "/put", true, kSimplePutActions},
     {"/get", "/get", true, kSimpleGetActions},
     {"/delete", "/delete", true, kSimpleDeleteActions},

@@ -1,4 +1,4 @@
-// /v1/cluster, the probes, /metrics and /version.
+// /v1/cluster, the probes, /metrics, /version and /openapi.json.
 
 #include <algorithm>
 #include <memory>
@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "api/handlers.h"
 #include "api/listener.h"
+#include "api/openapi.h"
 #include "api/problem.h"
 
 namespace sisyphus::api {
@@ -191,6 +192,11 @@ void HandleMetrics(Api& api, Exchange& exchange, const Match& match) {
                        .owned_body = std::move(metrics)});
     });
   });
+}
+
+void HandleOpenApi(Api&, Exchange& exchange, const Match& match) {
+  if (!CheckNoParameters(exchange, match)) return;
+  exchange.Respond({.content_type = kJsonType, .body = OpenApiDescription()});
 }
 
 void HandleVersion(Api& api, Exchange& exchange, const Match& match) {
