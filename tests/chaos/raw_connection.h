@@ -9,12 +9,17 @@ namespace sisyphus::chaos {
 
 class RawConnection {
  public:
-  explicit RawConnection(int port);
+  explicit RawConnection(int port, const std::string& from = "127.0.0.1");
   ~RawConnection();
   RawConnection(const RawConnection&) = delete;
   RawConnection& operator=(const RawConnection&) = delete;
 
   void Send(std::string_view data);
+  // The peer may be gone, or take nothing.
+  void TrySend(std::string_view data);
+
+  // Something has come, or the end. Does not wait.
+  bool Readable() const;
 
   // Reads until what came contains `end`, the peer closes, or a minute has passed.
   std::string ReceiveUntil(std::string_view end);
