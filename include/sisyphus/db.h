@@ -66,9 +66,12 @@ struct DbStats {
   uint64_t cache_hits = 0;
   uint64_t cache_misses = 0;
   uint64_t cache_bytes = 0;
-  uint64_t bloom_checks = 0;  // Tables asked for a single key.
-  uint64_t bloom_skips = 0;   // Reads that the filter saved.
-  uint64_t stalls = 0;        // Times WriteStalled() became true.
+  uint64_t bloom_checks = 0;           // Tables asked for a single key.
+  uint64_t bloom_skips = 0;            // Reads that the filter saved.
+  uint64_t bloom_false_positives = 0;  // It did not save, though the table had no such key.
+  uint64_t stalls = 0;                 // Times WriteStalled() became true.
+  uint64_t gets = 0;                   // Reads of a single key.
+  uint64_t written_bytes = 0;          // Of keys and values, given to Write.
 };
 
 class DB {

@@ -25,6 +25,7 @@ class WriteBatch {
   void Clear();
 
   size_t count() const { return entries_.size(); }
+  size_t bytes() const { return bytes_.size(); }  // Of all keys and values.
   bool empty() const { return entries_.empty(); }
 
   // In the order added. The views are valid until the batch changes.

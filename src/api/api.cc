@@ -35,6 +35,10 @@ size_t BodyLimit(Body body, const Limits& limits) {
   return kIgnoredBodyBytes;
 }
 
+std::string_view EndpointName(size_t endpoint) {
+  return endpoint == kNoEndpoint ? "other" : Routes()[endpoint - 1].endpoint;
+}
+
 }  // namespace
 
 Api::Api(ServerOptions options) : options_(std::move(options)) {
@@ -65,11 +69,22 @@ void Api::StopActors() {
 bool Api::BeginScan() {
   if (scans_.fetch_add(1) < options_.limits.max_scans) return true;
   --scans_;
+  refused_scans_.AddShared();
   return false;
+}
+
+void Api::NoteReadable(Exchange& exchange, kv::Consistency consistency, Duration waited) {
+  exchange.set_read_wait(waited);
+  stats_[exchange.thread()]->RecordReadWait(static_cast<size_t>(consistency), waited);
 }
 
 void Api::OnHead(Exchange& exchange) {
   exchange.set_endpoint(kNoEndpoint);
+  size_t trace_parents = 0;
+  if (const auto text = exchange.head().Find("traceparent", &trace_parents)) {
+    const auto parent = node::TraceParent::Parse(*text);
+    if (parent && trace_parents == 1) exchange.set_trace_parent(*parent);
+  }
   const StatusOr<Target> target = ParseTarget(exchange.head().target());
   if (!CheckOrRespond(exchange, target.status())) return;
   size_t index = 0;
@@ -99,8 +114,29 @@ void Api::OnRequest(Exchange& exchange) {
 }
 
 void Api::OnAnswered(const Exchange& exchange, int status) {
-  const Duration took = options_.clock->Now() - exchange.started();
-  stats_[exchange.thread()]->Record(exchange.endpoint(), exchange.method(), status, took);
+  const MonotonicTime now = options_.clock->Now();
+  const Duration took = now - exchange.started();
+  RequestStats& stats = *stats_[exchange.thread()];
+  stats.Record(exchange.endpoint(), exchange.method(), status, took);
+  const node::OperationTrace* trace = exchange.trace().get();
+  // One that the node has not spoken of was refused before it came there.
+  if (trace != nullptr && trace->done == MonotonicTime()) trace = nullptr;
+  const Duration respond = trace == nullptr ? Duration() : now - trace->done;
+  if (trace != nullptr) stats.RecordRespond(respond);
+  const bool slow = options_.slow_threshold > Duration() && took >= options_.slow_threshold;
+  if (slow) stats.RecordSlow();
+  const bool told =
+      slow || (options_.log_every_operation != nullptr && options_.log_every_operation());
+  if (!told || !options_.on_operation) return;
+  options_.on_operation({.method = MethodName(exchange.method()),
+                         .endpoint = EndpointName(exchange.endpoint()),
+                         .status = status,
+                         .took = took,
+                         .read_wait = exchange.read_wait(),
+                         .respond = respond,
+                         .parent = exchange.trace_parent(),
+                         .trace = trace},
+                        slow);
 }
 
 void Api::AppendCommonHeaders(const Answer& answer, std::string* out) {
@@ -150,7 +186,7 @@ bool Api::RequireLeader(Exchange& exchange, const Match& match) {
 
 void Api::CollectStats(ServerStats* out) const {
   for (size_t e = 0; e < Routes().size() + 1; ++e) {
-    const std::string endpoint(e == kNoEndpoint ? "other" : Routes()[e - 1].endpoint);
+    const std::string endpoint(EndpointName(e));
     for (size_t m = 0; m < kMethodCount; ++m) {
       for (size_t s = 0; s < RequestStats::kStatuses.size(); ++s) {
         uint64_t count = 0;
@@ -175,6 +211,15 @@ void Api::CollectStats(ServerStats* out) const {
     }
     out->latencies.push_back(std::move(histogram));
   }
+  for (const auto& stats : stats_) {
+    out->respond.Add(stats->respond());
+    for (size_t i = 0; i < out->read_waits.size(); ++i) {
+      out->read_waits[i].Add(stats->read_wait(i));
+    }
+    out->slow_operations += stats->slow();
+  }
+  out->refused_scans = refused_scans_.value();
+  out->scans = scans_;
 }
 
 StatusOr<Parameters> Parameters::Parse(std::string_view query) {

@@ -14,6 +14,7 @@
 #include "api/server.h"
 #include "api/target.h"
 #include "base/executor.h"
+#include "base/measures.h"
 #include "base/status.h"
 #include "kv/store.h"
 
@@ -43,9 +44,15 @@ class Api final : public HttpHandler {
   // Ends both actors. After the listener.
   void StopActors();
 
-  MonotonicTime DeadlineOf(const Exchange& exchange) const {
+  // Of a write: its trace goes with it.
+  node::OperationContext DeadlineOf(Exchange& exchange) const {
+    return {ReadDeadlineOf(exchange), exchange.OpenTrace()};
+  }
+  MonotonicTime ReadDeadlineOf(const Exchange& exchange) const {
     return exchange.started() + options_.limits.request_timeout;
   }
+  // The state that a read wants is there.
+  void NoteReadable(Exchange& exchange, kv::Consistency consistency, Duration waited);
 
   // For a request that only the leader can serve: true if this node is to take it (and forward what
   // it must). Else it has answered: the client asked not to be forwarded.
@@ -73,6 +80,7 @@ class Api final : public HttpHandler {
   std::unique_ptr<Actor> scanner_;
   std::unique_ptr<Actor> watcher_;
   std::atomic<size_t> scans_{0};
+  Counter refused_scans_;
   std::vector<std::unique_ptr<RequestStats>> stats_;  // One a thread.
 };
 

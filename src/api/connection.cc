@@ -113,6 +113,7 @@ void Connection::OnReadable() {
         socket_.read_some(asio::buffer(io_->read_buffer(), IoThread::kReadBytes), error);
     if (WouldBlock(error)) break;
     if (error || n == 0) return Close();  // A request that is not whole is dropped.
+    io_->shared().received_bytes.AddShared(n);
     Process({io_->read_buffer(), n});
     if (n < IoThread::kReadBytes) return;
   }
@@ -155,6 +156,9 @@ void Connection::OnHead(std::string_view behind) {
   endpoint_ = 0;
   body_limit_ = io_->shared().options.max_body_bytes;
   answered_ = false;
+  trace_parent_ = {};
+  trace_.reset();
+  read_wait_ = {};
   body_to_come_ = head.has_body() && (head.chunked() || head.content_length() > behind.size());
   if (HttpError error = head.CheckHost(); !error.ok()) {
     RespondProblem(MakeProblem(error.status, std::string(error.message)));
@@ -190,6 +194,9 @@ void Connection::OnComplete() {
 
 void Connection::OnUnreadable(const HttpError& error) {
   if (!reader_.in_body()) {  // No head, no OnHead.
+    trace_parent_ = {};
+    trace_.reset();
+    read_wait_ = {};
     method_ = Method::kOther;
     started_ = io_->Now();
     endpoint_ = 0;
@@ -203,7 +210,10 @@ bool Connection::ReserveBodyBytes() {
                             ? reader_.body().size()
                             : static_cast<size_t>(reader_.head().content_length());
   if (wanted <= reserved_bytes_) return true;
-  if (!io_->shared().ReserveBytes(wanted - reserved_bytes_)) return false;
+  if (!io_->shared().ReserveBytes(wanted - reserved_bytes_)) {
+    io_->shared().refused_body_bytes.AddShared();
+    return false;
+  }
   reserved_bytes_ = wanted;
   return true;
 }
@@ -390,7 +400,9 @@ void Connection::Flush() {
         asio::buffer(big_body_.data() + (sent_ - head_sent),
                      big_body_.size() - (sent_ - head_sent))};
     ErrorCode error;
-    sent_ += socket_.write_some(buffers, error);
+    const size_t written = socket_.write_some(buffers, error);
+    io_->shared().sent_bytes.AddShared(written);
+    sent_ += written;
     if (WouldBlock(error)) {
       if (unsent_.empty()) unsent_.swap(out);
       out.clear();

@@ -17,6 +17,7 @@
 #include "api/problem.h"
 #include "api/request_head.h"
 #include "base/clock.h"
+#include "node/operation.h"
 
 namespace sisyphus::api {
 
@@ -78,6 +79,22 @@ class Exchange {
   void set_endpoint(size_t endpoint) { endpoint_ = endpoint; }
   size_t endpoint() const { return endpoint_; }
 
+  // What the request's `traceparent` says; empty: it has none.
+  void set_trace_parent(const node::TraceParent& parent) { trace_parent_ = parent; }
+  const node::TraceParent& trace_parent() const { return trace_parent_; }
+  // Where the node is to say where its time went. Made by the first call; null if there was none.
+  const node::TracePointer& OpenTrace() {
+    if (trace_ == nullptr) {
+      trace_ = std::make_shared<node::OperationTrace>();
+      trace_->parent = trace_parent_;
+    }
+    return trace_;
+  }
+  const node::TracePointer& trace() const { return trace_; }
+  // What was waited for before the local state could be read.
+  void set_read_wait(Duration wait) { read_wait_ = wait; }
+  Duration read_wait() const { return read_wait_; }
+
   // Inside OnHead: a larger body is refused with 413 as soon as that is known.
   void set_body_limit(size_t bytes) { body_limit_ = bytes; }
 
@@ -108,6 +125,9 @@ class Exchange {
   size_t thread_ = 0;
   size_t endpoint_ = 0;
   size_t body_limit_ = 0;
+  node::TraceParent trace_parent_;
+  node::TracePointer trace_;
+  Duration read_wait_{};
 };
 
 // Called on io threads: at once by as many as there are.

@@ -47,6 +47,8 @@ void RespondCluster(Api& api, Exchange& exchange);  // What HandleCluster answer
 void HandleCluster(Api& api, Exchange& exchange, const Match& match);
 void HandleLive(Api& api, Exchange& exchange, const Match& match);
 void HandleReady(Api& api, Exchange& exchange, const Match& match);
+void HandleGetLogLevel(Api& api, Exchange& exchange, const Match& match);
+void HandleSetLogLevel(Api& api, Exchange& exchange, const Match& match);
 void HandleMetrics(Api& api, Exchange& exchange, const Match& match);
 void HandleVersion(Api& api, Exchange& exchange, const Match& match);
 void HandleOpenApi(Api& api, Exchange& exchange, const Match& match);

@@ -17,6 +17,7 @@
 #include "api/connection_gate.h"
 #include "api/deadline_list.h"
 #include "api/listener.h"
+#include "base/measures.h"
 #include "base/mutex.h"
 
 namespace sisyphus::api {
@@ -36,6 +37,9 @@ struct ListenerShared {
   std::atomic<bool> draining = false;
   std::atomic<uint64_t> inflight_requests = 0;
   std::atomic<uint64_t> refused_overload = 0;
+  Counter refused_body_bytes;
+  Counter received_bytes;
+  Counter sent_bytes;
   std::atomic<size_t> inflight_bytes = 0;
 
   // Signalled when, while draining, no request is in flight any more.

@@ -106,7 +106,11 @@ class ListenerImpl final : public Listener {
             .inflight_requests = shared_.inflight_requests.load(),
             .refused_overload = shared_.refused_overload.load(std::memory_order_relaxed),
             .refused_by_total = gate.refused_by_total,
-            .refused_by_address = gate.refused_by_address};
+            .refused_by_address = gate.refused_by_address,
+            .refused_body_bytes = shared_.refused_body_bytes.value(),
+            .inflight_bytes = shared_.inflight_bytes.load(std::memory_order_relaxed),
+            .received_bytes = shared_.received_bytes.value(),
+            .sent_bytes = shared_.sent_bytes.value()};
   }
 
   void PostToFirstThread(Task task) override {

@@ -41,6 +41,10 @@ struct ListenerStats {
   uint64_t refused_overload = 0;   // Connections and requests.
   uint64_t refused_by_total = 0;   // Connections.
   uint64_t refused_by_address = 0;
+  uint64_t refused_body_bytes = 0;  // Requests: too many bytes in flight.
+  uint64_t inflight_bytes = 0;      // Of request bodies.
+  uint64_t received_bytes = 0;      // From clients, and to them.
+  uint64_t sent_bytes = 0;
 };
 
 class Listener {

@@ -84,7 +84,7 @@ void Change(Api& api, Exchange& exchange, Op op, NodeId id, std::string peer) {
   raft::MembershipChange change;
   change.operations.push_back({op, id, std::move(peer)});
   api.node().ChangeMembership(
-      std::move(change), api.DeadlineOf(exchange),
+      std::move(change), api.ReadDeadlineOf(exchange),
       [&api, resumer = exchange.Suspend()](const Status& status) mutable {
         resumer.Resume([&api, status](Exchange& resumed) { RespondOutcome(api, resumed, status); });
       });

@@ -216,7 +216,7 @@ void StartScan(Api& api, Exchange& exchange, RangeQuery query, bool lines) {
                                   std::make_unique<LineStream>(std::move(scan)));
   }
   auto object = std::make_unique<ObjectScan>(
-      ObjectScan{std::move(scan), exchange.Suspend(), api.DeadlineOf(exchange)});
+      ObjectScan{std::move(scan), exchange.Suspend(), api.ReadDeadlineOf(exchange)});
   api.scanner().Post([next = std::move(object)]() mutable { RunObjectScan(std::move(next)); });
 }
 

@@ -82,12 +82,17 @@ StatusOr<kv::ReadTerms> TakeReadTerms(Parameters* parameters) {
 
 void AwaitReadable(Api& api, Exchange& exchange, const kv::ReadTerms& terms,
                    absl::AnyInvocable<void(Exchange&)> then) {
-  if (api.store().ReadableNow(terms)) return then(exchange);
+  if (api.store().ReadableNow(terms)) {
+    api.NoteReadable(exchange, terms.consistency, Duration());
+    return then(exchange);
+  }
   api.store().WaitReadable(
-      terms, api.DeadlineOf(exchange),
+      terms, api.ReadDeadlineOf(exchange),
       [&api, terms, resumer = exchange.Suspend(), go_on = std::move(then)](Status status) mutable {
         resumer.Resume([&api, terms, status = std::move(status),
                         read = std::move(go_on)](Exchange& resumed) mutable {
+          api.NoteReadable(resumed, terms.consistency,
+                           api.options().clock->Now() - resumed.started());
           if (!status.ok()) return RespondReadProblem(api, resumed, terms, status);
           read(resumed);
         });

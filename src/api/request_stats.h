@@ -11,6 +11,7 @@
 
 #include "api/http_types.h"
 #include "base/clock.h"
+#include "base/measures.h"
 
 namespace sisyphus::api {
 
@@ -29,6 +30,15 @@ class RequestStats {
   // By the one writer.
   void Record(size_t endpoint, Method method, int status, Duration took);
 
+  // Likewise: a write was answered so long after the node's word; a read of the `kind`th
+  // consistency waited so long for its state.
+  void RecordRespond(Duration took) { respond_.Record(took); }
+  void RecordReadWait(size_t kind, Duration wait) { read_waits_[kind].Record(wait); }
+  void RecordSlow() { slow_.Add(); }
+  DurationHistogram::Snapshot respond() const { return respond_.snapshot(); }
+  DurationHistogram::Snapshot read_wait(size_t kind) const { return read_waits_[kind].snapshot(); }
+  uint64_t slow() const { return slow_.value(); }
+
   uint64_t count(size_t endpoint, Method method, size_t status_index) const {
     return endpoints_[endpoint].requests[static_cast<size_t>(method)][status_index].load(
         std::memory_order_relaxed);
@@ -42,12 +52,15 @@ class RequestStats {
   }
 
  private:
-  using Counter = std::atomic<uint64_t>;
+  using Number = std::atomic<uint64_t>;
   struct Endpoint {
-    std::array<std::array<Counter, kStatuses.size()>, kMethodCount> requests = {};
-    std::array<Counter, kBoundsSeconds.size() + 1> buckets = {};
-    Counter sum_nanos = 0;
+    std::array<std::array<Number, kStatuses.size()>, kMethodCount> requests = {};
+    std::array<Number, kBoundsSeconds.size() + 1> buckets = {};
+    Number sum_nanos = 0;
   };
+  DurationHistogram respond_;
+  std::array<DurationHistogram, 3> read_waits_;
+  Counter slow_;
   std::vector<Endpoint> endpoints_;
 };
 

@@ -31,6 +31,8 @@ constexpr Action kLiveActions[] = {{Method::kGet, HandleLive}, {Method::kHead, H
 constexpr Action kReadyActions[] = {{Method::kGet, HandleReady}, {Method::kHead, HandleReady}};
 constexpr Action kMetricsActions[] = {{Method::kGet, HandleMetrics},
                                       {Method::kHead, HandleMetrics}};
+constexpr Action kLogLevelActions[] = {{Method::kGet, HandleGetLogLevel},
+                                       {Method::kPut, HandleSetLogLevel, Body::kObject}};
 constexpr Action kVersionActions[] = {{Method::kGet, HandleVersion},
                                       {Method::kHead, HandleVersion}};
 constexpr Action kOpenApiActions[] = {{Method::kGet, HandleOpenApi},
@@ -58,6 +60,7 @@ constexpr Route kRoutes[] = {
     {"/livez", "/livez", false, kLiveActions},
     {"/readyz", "/readyz", false, kReadyActions},
     {"/metrics", "/metrics", false, kMetricsActions},
+    {"/v1/log/level", "/v1/log/level", false, kLogLevelActions},
     {"/version", "/version", false, kVersionActions},
     {"/openapi.json", "/openapi.json", false, kOpenApiActions},
     {"/put", "/put", true, kSimplePutActions},

@@ -64,6 +64,10 @@ class ServerImpl final : public Server {
     stats.refused_overload = of_listener.refused_overload;
     stats.refused_by_total = of_listener.refused_by_total;
     stats.refused_by_address = of_listener.refused_by_address;
+    stats.refused_body_bytes = of_listener.refused_body_bytes;
+    stats.inflight_bytes = of_listener.inflight_bytes;
+    stats.received_bytes = of_listener.received_bytes;
+    stats.sent_bytes = of_listener.sent_bytes;
     return stats;
   }
 

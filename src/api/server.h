@@ -7,18 +7,22 @@
 #ifndef SISYPHUS_API_SERVER_H_
 #define SISYPHUS_API_SERVER_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/executor.h"
+#include "base/measures.h"
 #include "base/status.h"
 #include "kv/store.h"
 #include "node/node.h"
+#include "node/operation.h"
 
 namespace sisyphus::api {
 
@@ -43,6 +47,18 @@ struct Limits {
   Duration max_reader_age = std::chrono::seconds(60);  // For a walk to pin tables and memtables.
 };
 
+// A request that was answered, without a byte of what it was about.
+struct FinishedOperation {
+  std::string_view method;
+  std::string_view endpoint;  // A route, never a raw path.
+  int status = 0;
+  Duration took{};
+  Duration read_wait{};  // Of a read: until the local state could answer it.
+  Duration respond{};    // Of a write: from the node's word to the answer.
+  node::TraceParent parent;
+  const node::OperationTrace* trace = nullptr;  // Of a write; null: of none.
+};
+
 struct ServerOptions {
   std::string address = "127.0.0.1:8001";  // HOST:PORT; port 0 picks a free one.
   int io_threads = 1;
@@ -51,6 +67,15 @@ struct ServerOptions {
 
   Clock* clock = nullptr;        // Not owned; outlives the server.
   Executor* executor = nullptr;  // Likewise. Null: threads of the server's own.
+
+  // Told of each request that took at least this long from its head to its answer (0: of none), and
+  // of every one while `log_every_operation` says so. On an io thread; must return quickly.
+  Duration slow_threshold{};
+  std::function<void(const FinishedOperation&, bool slow)> on_operation;
+  std::function<bool()> log_every_operation;
+  // Behind /v1/log/level. `set_log_level`: false, there is no such level.
+  std::function<std::string()> log_level;
+  std::function<bool(const std::string&)> set_log_level;
 
   // The body of /metrics, in the Prometheus text format. Called on an io thread, at most one at a
   // time.
@@ -82,6 +107,16 @@ struct ServerStats {
   uint64_t refused_overload = 0;
   uint64_t refused_by_total = 0;  // Connections; of these two all count as overload as well.
   uint64_t refused_by_address = 0;
+  uint64_t refused_body_bytes = 0;  // Requests: too many bytes in flight,
+  uint64_t refused_scans = 0;       // too many walks.
+  uint64_t scans = 0;               // Open walks over ranges.
+  uint64_t inflight_bytes = 0;      // Of request bodies.
+  uint64_t received_bytes = 0;
+  uint64_t sent_bytes = 0;
+  uint64_t slow_operations = 0;
+  DurationHistogram::Snapshot respond;  // Of writes: from the node's word to the answer.
+  // Of reads, by kv::Consistency: until the local state could answer.
+  std::array<DurationHistogram::Snapshot, 3> read_waits;
 };
 
 class Server {

@@ -188,7 +188,7 @@ void HandleWatch(Api& api, Exchange& exchange, const Match& match) {
     return StartWatch(api, exchange, *std::move(query), from);
   }
   api.store().WaitReadable(
-      kv::ReadTerms{}, api.DeadlineOf(exchange),
+      kv::ReadTerms{}, api.ReadDeadlineOf(exchange),
       [&api, resumer = exchange.Suspend(),
        asked = *std::move(query)](const Status& status) mutable {
         resumer.Resume([&api, status, waited = std::move(asked)](Exchange& resumed) mutable {

@@ -49,6 +49,9 @@ class Actor {
   virtual TimerId PostAfter(Duration delay, Task task) = 0;
   virtual void Cancel(TimerId timer) = 0;
 
+  // Tasks that have not started, for metrics. Timers that are not due do not count.
+  virtual size_t queued() = 0;
+
   // Waits for the task that runs now (unless called from it), drops the queued ones and the timers,
   // refuses new ones. A second call does nothing.
   virtual void Stop() = 0;

@@ -72,6 +72,11 @@ class ThreadActor final : public Actor {
     TakeTimer(static_cast<uint64_t>(timer), &cancelled);
   }
 
+  size_t queued() override {
+    MutexLock lock(mu_);
+    return queue_.size() + batch_left_.load(std::memory_order_relaxed);
+  }
+
   void Stop() override {
     std::vector<Task> dropped;
     std::unordered_map<uint64_t, Timer> dropped_timers;

@@ -108,7 +108,7 @@ Status CheckTxn(const Txn& txn) {
 
 }  // namespace
 
-void Store::Put(PutRequest request, MonotonicTime deadline,
+void Store::Put(PutRequest request, node::OperationContext context,
                 absl::AnyInvocable<void(StatusOr<PutResult>)> done) {
   if (request.key.empty()) {
     done(EmptyKey());
@@ -123,11 +123,11 @@ void Store::Put(PutRequest request, MonotonicTime deadline,
   if (SIS_PLANTED(kConditionAtProposal) && HoldsNow(*machine_, request)) command.condition = {};
   command.lease = request.lease;
   const Needs needs = request.lease.ttl_ms != 0 ? Needs::kTime : Needs::kNothing;
-  node_->Propose(Wrapped(EncodeCommand(command), request.retry, needs), deadline,
+  node_->Propose(Wrapped(EncodeCommand(command), request.retry, needs), std::move(context),
                  Then<PutResult>(std::move(done), DecodeResult, ToPutResult));
 }
 
-void Store::Delete(DeleteRequest request, MonotonicTime deadline,
+void Store::Delete(DeleteRequest request, node::OperationContext context,
                    absl::AnyInvocable<void(StatusOr<DeleteResult>)> done) {
   if (request.key.empty()) {
     done(EmptyKey());
@@ -138,51 +138,54 @@ void Store::Delete(DeleteRequest request, MonotonicTime deadline,
   command.condition = request.condition;
   command.want_previous = request.want_previous;
   command.key = request.key;
-  node_->Propose(Wrapped(EncodeCommand(command), request.retry, Needs::kNothing), deadline,
+  node_->Propose(Wrapped(EncodeCommand(command), request.retry, Needs::kNothing),
+                 std::move(context),
                  Then<DeleteResult>(std::move(done), DecodeResult, ToDeleteResult));
 }
 
-void Store::DeleteRange(DeleteRangeRequest request, MonotonicTime deadline,
+void Store::DeleteRange(DeleteRangeRequest request, node::OperationContext context,
                         absl::AnyInvocable<void(StatusOr<DeleteRangeResult>)> done) {
   Command command;
   command.kind = Command::Kind::kDeleteRange;
   command.key = request.start;
   command.end = request.end;
-  node_->Propose(Wrapped(EncodeCommand(command), request.retry, Needs::kNothing), deadline,
+  node_->Propose(Wrapped(EncodeCommand(command), request.retry, Needs::kNothing),
+                 std::move(context),
                  Then<DeleteRangeResult>(std::move(done), DecodeResult, ToDeleteRangeResult));
 }
 
-void Store::Transact(const Txn& txn, const Retry& retry, MonotonicTime deadline,
+void Store::Transact(const Txn& txn, const Retry& retry, node::OperationContext context,
                      absl::AnyInvocable<void(StatusOr<TxnOutcome>)> done) {
   if (Status status = CheckTxn(txn); !status.ok()) return done(std::move(status));
   const auto lasts = [](const TxnOperation& operation) { return operation.lease.ttl_ms != 0; };
   const bool timed = std::any_of(txn.then.begin(), txn.then.end(), lasts) ||
                      std::any_of(txn.otherwise.begin(), txn.otherwise.end(), lasts);
-  node_->Propose(Wrapped(EncodeTxn(txn), retry, timed ? Needs::kTime : Needs::kNothing), deadline,
+  node_->Propose(Wrapped(EncodeTxn(txn), retry, timed ? Needs::kTime : Needs::kNothing),
+                 std::move(context),
                  Then<TxnOutcome>(std::move(done), DecodeTxnResult, ToTxnOutcome));
 }
 
-void Store::GrantLease(uint64_t ttl_ms, const Retry& retry, MonotonicTime deadline,
+void Store::GrantLease(uint64_t ttl_ms, const Retry& retry, node::OperationContext context,
                        LeaseCallback done) {
   if (ttl_ms < kMinTtlMs || ttl_ms > kMaxTtlMs)
     return done(MakeStatus(StatusCode::kInvalidArgument, "a TTL is from a second to ten years"));
-  node_->Propose(Wrapped(EncodeLeaseGrant(ttl_ms), retry, Needs::kTime), deadline,
+  node_->Propose(Wrapped(EncodeLeaseGrant(ttl_ms), retry, Needs::kTime), std::move(context),
                  Then<LeaseOutcome>(std::move(done), DecodeLeaseResult, ToLeaseOutcome));
 }
 
 void Store::KeepLeasesAlive(const std::vector<uint64_t>& ids, const Retry& retry,
-                            MonotonicTime deadline, LeaseCallback done) {
+                            node::OperationContext context, LeaseCallback done) {
   if (ids.empty() || ids.size() > kMaxLeaseIds) {
     return done(MakeStatus(StatusCode::kInvalidArgument,
                            "from 1 to " + std::to_string(kMaxLeaseIds) + " leases at once"));
   }
-  node_->Propose(Wrapped(EncodeLeaseKeepAlive(ids), retry, Needs::kTime), deadline,
+  node_->Propose(Wrapped(EncodeLeaseKeepAlive(ids), retry, Needs::kTime), std::move(context),
                  Then<LeaseOutcome>(std::move(done), DecodeLeaseResult, ToLeaseOutcome));
 }
 
-void Store::RevokeLease(uint64_t id, const Retry& retry, MonotonicTime deadline,
+void Store::RevokeLease(uint64_t id, const Retry& retry, node::OperationContext context,
                         LeaseCallback done) {
-  node_->Propose(Wrapped(EncodeLeaseRevoke(id), retry, Needs::kNothing), deadline,
+  node_->Propose(Wrapped(EncodeLeaseRevoke(id), retry, Needs::kNothing), std::move(context),
                  Then<LeaseOutcome>(std::move(done), DecodeLeaseResult, ToLeaseOutcome));
 }
 
@@ -264,9 +267,9 @@ StatusOr<std::unique_ptr<Watch>> Store::OpenWatch(WatchRequest request) {
   return Watch::Open(machine_, std::move(request));
 }
 
-void Store::Compact(Index revision, MonotonicTime deadline,
+void Store::Compact(Index revision, node::OperationContext context,
                     absl::AnyInvocable<void(StatusOr<CompactResult>)> done) {
-  node_->Propose(EncodeCompactCommand(revision), deadline,
+  node_->Propose(EncodeCompactCommand(revision), std::move(context),
                  [then = std::move(done)](StatusOr<node::ProposalResult> outcome) mutable {
                    if (!outcome.ok()) return then(outcome.status());
                    const StatusOr<Index> floor = DecodeCompactResult(outcome->result);

@@ -130,25 +130,27 @@ class Store {
       : node_(node), machine_(machine), timekeeper_(node, machine) {}
 
   // Errors are the node's (see node::Node::Propose).
-  void Put(PutRequest request, MonotonicTime deadline,
+  void Put(PutRequest request, node::OperationContext context,
            absl::AnyInvocable<void(StatusOr<PutResult>)> done);
-  void Delete(DeleteRequest request, MonotonicTime deadline,
+  void Delete(DeleteRequest request, node::OperationContext context,
               absl::AnyInvocable<void(StatusOr<DeleteResult>)> done);
 
   // As one change. kInvalidArgument: more than kMaxKeysTouched keys; nothing was deleted.
-  void DeleteRange(DeleteRangeRequest request, MonotonicTime deadline,
+  void DeleteRange(DeleteRangeRequest request, node::OperationContext context,
                    absl::AnyInvocable<void(StatusOr<DeleteRangeResult>)> done);
   // kInvalidArgument: a limit is passed (txn.h), or a key is empty; kNotFound: there is no such
   // lease. Nothing was changed.
-  void Transact(const Txn& txn, const Retry& retry, MonotonicTime deadline,
+  void Transact(const Txn& txn, const Retry& retry, node::OperationContext context,
                 absl::AnyInvocable<void(StatusOr<TxnOutcome>)> done);
 
   // Leases (lease.h). kInvalidArgument: a TTL or a number of ids out of bounds.
   using LeaseCallback = absl::AnyInvocable<void(StatusOr<LeaseOutcome>)>;
-  void GrantLease(uint64_t ttl_ms, const Retry& retry, MonotonicTime deadline, LeaseCallback done);
-  void KeepLeasesAlive(const std::vector<uint64_t>& ids, const Retry& retry, MonotonicTime deadline,
-                       LeaseCallback done);
-  void RevokeLease(uint64_t id, const Retry& retry, MonotonicTime deadline, LeaseCallback done);
+  void GrantLease(uint64_t ttl_ms, const Retry& retry, node::OperationContext context,
+                  LeaseCallback done);
+  void KeepLeasesAlive(const std::vector<uint64_t>& ids, const Retry& retry,
+                       node::OperationContext context, LeaseCallback done);
+  void RevokeLease(uint64_t id, const Retry& retry, node::OperationContext context,
+                   LeaseCallback done);
   // What the local state has: ask WaitReadable first. They may read tables from disk.
   StatusOr<std::optional<Lease>> FindLease(uint64_t id);
   StatusOr<std::vector<Lease>> ListLeases(uint64_t after, size_t limit);
@@ -182,7 +184,7 @@ class Store {
   StatusOr<std::unique_ptr<Watch>> OpenWatch(WatchRequest request);
 
   // Moves the floor of history to `revision`, if it is below. Errors are the node's.
-  void Compact(Index revision, MonotonicTime deadline,
+  void Compact(Index revision, node::OperationContext context,
                absl::AnyInvocable<void(StatusOr<CompactResult>)> done);
   Index history_floor() const { return machine_->history_floor(); }
   // The local state is at most so old; nothing: unknown.

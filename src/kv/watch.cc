@@ -114,6 +114,7 @@ StatusOr<Watch::Piece> Watch::Read(size_t max_bytes) {
   }
   // After the reading: what it saw was whole if the floor has not passed it until now.
   if (begin <= machine_->history_floor()) return CompactedError(machine_->history_floor());
+  WatchFeed::NoteRead(seat_.get(), next_.Previous());
   return piece;
 }
 

@@ -123,6 +123,7 @@ void WatchFeed::Publish(Index applied) {
 StatusOr<std::unique_ptr<WatchFeed::Seat>> WatchFeed::Open(KeyRange range) {
   if (open_.fetch_add(1) >= options_.max_watches) {
     --open_;
+    refused_.fetch_add(1, std::memory_order_relaxed);
     return MakeStatus(StatusCode::kResourceExhausted, "too many watches are open on this node");
   }
   std::unique_ptr<Seat> seat(new Seat(this, std::move(range)));
@@ -183,8 +184,19 @@ WatchFeedStats WatchFeed::stats() const {
   stats.parked = parked_;
   stats.wakeups = wakeups_;
   stats.tree_reads = tree_reads_;
-  MutexLock lock(ring_mu_);
-  stats.ring_bytes = ring_bytes_;
+  stats.refused = refused_;
+  {
+    MutexLock lock(ring_mu_);
+    stats.ring_bytes = ring_bytes_;
+  }
+  const uint64_t newest = applied_;
+  MutexLock lock(seats_mu_);
+  for (const Seat* seat : seats_) {
+    const uint64_t read = seat->read_;
+    // A parked one has missed nothing that concerns it, or is being woken.
+    if (seat->wake_ || read == 0 || read >= newest) continue;
+    stats.lag = std::max(stats.lag, newest - read);
+  }
   return stats;
 }
 

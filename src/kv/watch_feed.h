@@ -42,6 +42,8 @@ struct WatchFeedStats {
   uint64_t ring_bytes = 0;
   uint64_t wakeups = 0;     // Watches woken.
   uint64_t tree_reads = 0;  // Pieces that came from the tree, not from the ring.
+  uint64_t refused = 0;     // Too many were open.
+  uint64_t lag = 0;         // Revisions that the slowest watch has not read yet.
 };
 
 // What one revision changed: users' keys, ascending, each once.
@@ -79,6 +81,8 @@ class WatchFeed {
     Wake wake_;         // While parked.
     Index seen_;        // While parked: the watch knows everything up to here.
     size_t place_ = 0;  // In seats_.
+    // What its watch has read; 0: nothing yet. Written by the watch.
+    std::atomic<uint64_t> read_{0};
   };
 
   WatchFeed(WatchFeedOptions options, Executor* executor);
@@ -106,6 +110,8 @@ class WatchFeed {
   // Parks a watch that has seen everything up to `seen`. False: there may be more, Take again;
   // `wake` is dropped.
   bool Park(Seat* seat, Index seen, Wake wake);
+  // The watch has read everything up to `read`. For the statistics only.
+  static void NoteRead(Seat* seat, Index read) { seat->read_.store(read.value()); }
   // Drops the seat's `wake`, if it has not been called.
   void Unpark(Seat* seat);
 
@@ -138,6 +144,7 @@ class WatchFeed {
   std::atomic<bool> dispatch_scheduled_{false};
   std::atomic<uint64_t> wakeups_{0};
   std::atomic<uint64_t> tree_reads_{0};
+  std::atomic<uint64_t> refused_{0};
 
   mutable Mutex ring_mu_;
   std::deque<ChangePointer> ring_ SIS_GUARDED_BY(ring_mu_);

@@ -66,6 +66,7 @@ absl::Status DbImpl::Write(const WriteBatch& batch, const Position& position) {
     memtable = view_->memtable.get();  // Stays in place while writing_.
   }
   memtable->Add(batch, position.sequence);
+  Counters::Add(counters_.written_bytes, batch.bytes());
   std::shared_ptr<const ReadView> dropped;
   {
     MutexLock lock(mu_);
@@ -107,6 +108,7 @@ bool DbImpl::WriteStalled() const {
 
 absl::StatusOr<bool> DbImpl::Get(const ReadOptions& options, std::string_view key,
                                  ReadResult* result) {
+  Counters::Add(counters_.gets);
   // The view first: a version that was visible at a sequence number taken before it might have been
   // replaced and dropped by the time of the view.
   const std::shared_ptr<const ReadView> view = CurrentView();
@@ -181,7 +183,10 @@ DbStats DbImpl::stats() const {
   stats.cache_bytes = tables_.blocks().cost();
   stats.bloom_checks = counters_.bloom_checks;
   stats.bloom_skips = counters_.bloom_skips;
+  stats.bloom_false_positives = counters_.bloom_false_positives;
   stats.stalls = counters_.stalls;
+  stats.gets = counters_.gets;
+  stats.written_bytes = counters_.written_bytes;
   return stats;
 }
 

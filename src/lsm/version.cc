@@ -117,7 +117,10 @@ StatusOr<bool> Version::Get(TableCache& tables, Counters& counters, const ReadOp
     }
     SIS_ASSIGN_OR_RETURN(const auto found,
                          table->Get(key, options.sequence, options.fill_cache, &result->value));
-    if (!found) return std::nullopt;
+    if (!found) {
+      Counters::Add(counters.bloom_false_positives);
+      return std::nullopt;
+    }
     result->sequence = found->sequence;
     return found->kind;
   };

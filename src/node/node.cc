@@ -46,6 +46,8 @@ sisyphus::Status Node::Impl::Open(TransportHandler* handler) {
   log_options.applied = options_.state_machine->durable();
   log_options.initial_membership = options_.initial_membership;
   log_options.installed = options_.installed_snapshot;
+  log_options.clock = &options_.executor->clock();
+  log_options.measures = &measures_.log;
   raft::RestoredState restored;
   SIS_ASSIGN_OR_RETURN(log_, RaftLog::Open(*options_.file_system, log_options, &restored));
   applied_ = options_.state_machine->durable();
@@ -75,7 +77,7 @@ sisyphus::Status Node::Impl::Open(TransportHandler* handler) {
     const raft::Membership membership = core_->status().membership;
     UpdatePeers();
     if (membership.voters == std::vector<NodeId>{options_.id} && !membership.joint())
-      core_->Campaign();
+      Campaign(ElectionReason::kAlone);
     raft_->PostAfter(options_.tick, [this] { OnTick(); });
     SchedulePump();
   });
@@ -91,6 +93,11 @@ void Node::Impl::OnTick() {
   NoteActive();  // Before the core may forget.
   core_->Tick();
   const MonotonicTime now = Now();
+  if (leading()) {
+    lag_.Note(core_->status().last, measures_.log.bytes.value(), now);
+  } else {
+    lag_.Clear();
+  }
   ExpireProposals(now);
   ExpireReads(now);
   if (lease_asked_.exchange(false)) {
@@ -132,7 +139,7 @@ void Node::Impl::HandleMessages(NodeId from, std::vector<PeerMessage> messages) 
   if (failed_) return;
   for (PeerMessage& message : messages) {
     if (auto* raft = std::get_if<raft::Message>(&message)) {
-      core_->Step(std::move(*raft));
+      StepMessage(from, std::move(*raft));
     } else if (auto* proposal = std::get_if<ForwardedProposal>(&message)) {
       HandleForwarded(from, std::move(*proposal));
     } else if (auto* reply = std::get_if<ProposalReply>(&message)) {
@@ -151,6 +158,23 @@ void Node::Impl::HandleMessages(NodeId from, std::vector<PeerMessage> messages) 
   }
   RouteProposals();
   SchedulePump();
+}
+
+void Node::Impl::StepMessage(NodeId from, raft::Message message) {
+  const auto* answer = std::get_if<raft::HeartbeatReply>(&message.body);
+  if (answer != nullptr && answer->round != raft::kNoRound) {
+    round_trips_.Answered(from, message.term, answer->round, Now());
+  }
+  const bool told_to_lead = std::holds_alternative<raft::TimeoutNow>(message.body);
+  core_->Step(std::move(message));
+  if (told_to_lead && core_->role() == raft::Role::kCandidate) {
+    election_reason_ = ElectionReason::kTransfer;
+  }
+}
+
+void Node::Impl::Campaign(ElectionReason reason) {
+  core_->Campaign();
+  if (core_->role() != raft::Role::kFollower) election_reason_ = reason;
 }
 
 void Node::Impl::OnPeerConnected(const PeerInfo& peer) {
@@ -202,7 +226,7 @@ void Node::Impl::ConsiderTakeover(NodeId lost_leader) {
   }
   raft_->PostAfter(delay, [this, term = status.term] {
     if (failed_ || core_->term() != term || core_->leader() != kNoNode) return;
-    core_->Campaign();
+    Campaign(ElectionReason::kLeaderLost);
     SchedulePump();
   });
 }
@@ -257,14 +281,15 @@ void Node::Impl::PublishStatus() {
   NodeStatus status;
   status.core = core_->status();
   status.progress = Progress();
+  status.peer_figures = FiguresOfPeers();
   status.peers = peers_;
   status.log_bytes = log_bytes_;
   status.free_bytes = free_bytes_;
   status.log_syncs = log_syncs_;
   status.proposals_pending = pending_proposals_;
+  status.proposal_bytes_pending = pending_proposal_bytes_;
   status.reads_pending = pending_reads_;
   status.snapshots_installed = snapshots_installed_;
-  status.elections = elections_;
   status.leader_changes = leader_changes_;
   AddContentStatus(&status);
   MutexLock lock(status_mu_);
@@ -279,6 +304,38 @@ NodeView Node::Impl::View() const {
   view.commit = Index(view_commit_.load(std::memory_order_relaxed));
   view.applied = Index(view_applied_.load(std::memory_order_relaxed));
   return view;
+}
+
+std::vector<PeerFigures> Node::Impl::FiguresOfPeers() const {
+  std::vector<PeerFigures> all;
+  if (!leading()) return all;
+  const MonotonicTime now = Now();
+  const Index last = core_->status().last;
+  std::map<NodeId, DurationHistogram::Snapshot> trips = round_trips_.Snapshots();
+  for (const raft::PeerProgress& peer : core_->progress()) {
+    if (peer.id == options_.id) continue;
+    PeerFigures figures;
+    figures.id = peer.id;
+    figures.round_trips = trips[peer.id];
+    figures.lag_entries = last > peer.match ? last - peer.match : 0;
+    figures.lag = lag_.Of(peer.match, now);
+    all.push_back(std::move(figures));
+  }
+  return all;
+}
+
+Duration Node::Impl::LeaseRemaining() const {
+  const int64_t until = lease_until_ns_.load(std::memory_order_acquire);
+  if (until == 0) return {};
+  return std::max(Duration(until) - Now().time_since_epoch(), Duration());
+}
+
+std::vector<QueueDepth> Node::Impl::Queues() const {
+  return {{"raft", raft_->queued()},
+          {"log", log_actor_->queued()},
+          {"log-read", log_reader_->queued()},
+          {"apply", apply_->queued()},
+          {"snapshot", snapshot_->queued()}};
 }
 
 NodeStatus Node::Impl::Status() const {
@@ -326,8 +383,7 @@ void Node::Impl::FailEverything() {
     for (auto& [index, p] : job.waiters) Answer(std::move(p), unknown);
   }
   for (auto& [id, forward] : std::exchange(forwards_, {})) {
-    Release(forward.bytes);
-    forward.done(unknown);
+    LoseForward(std::move(forward), unknown);
   }
   FinishReads(std::move(reads), never);
   for (auto& [context, batch] : std::exchange(read_batches_, {}))
@@ -353,8 +409,8 @@ StatusOr<std::unique_ptr<Node>> Node::Start(NodeOptions options) {
 Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Node::~Node() { Stop(); }
 
-void Node::Propose(std::string command, MonotonicTime deadline, ProposeCallback done) {
-  impl_->Propose(std::move(command), deadline, std::move(done));
+void Node::Propose(std::string command, OperationContext context, ProposeCallback done) {
+  impl_->Propose(std::move(command), std::move(context), std::move(done));
 }
 void Node::ReadIndex(MonotonicTime deadline, ReadCallback done) {
   impl_->ReadIndex(deadline, std::move(done));
@@ -368,6 +424,9 @@ MonotonicTime Node::Now() const { return impl_->Now(); }
 bool Node::ContentTrusted() const { return !impl_->distrusted(); }
 NodeView Node::View() const { return impl_->View(); }
 NodeStatus Node::Status() const { return impl_->Status(); }
+const NodeMeasures& Node::measures() const { return impl_->measures(); }
+Duration Node::LeaseRemaining() const { return impl_->LeaseRemaining(); }
+std::vector<QueueDepth> Node::Queues() const { return impl_->Queues(); }
 void Node::TransferLeadership(NodeId to, ReadCallback done) {
   impl_->TransferLeadership(to, std::move(done));
 }

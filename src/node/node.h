@@ -30,6 +30,8 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "node/content_check.h"
+#include "node/node_measures.h"
+#include "node/operation.h"
 #include "node/state_machine.h"
 #include "node/transport.h"
 #include "raft/core.h"
@@ -45,6 +47,15 @@ struct NodeView {
   raft::Role role = raft::Role::kFollower;
   Index commit;
   Index applied;
+};
+
+// A write that another node forwarded to this one, and that took long here.
+struct SlowForward {
+  NodeId origin;
+  TraceParent parent;
+  StageTimes stages;
+  StatusCode code = StatusCode::kOk;
+  size_t command_bytes = 0;
 };
 
 struct NodeOptions {
@@ -92,6 +103,10 @@ struct NodeOptions {
   std::function<void(const NodeView&)> on_change;
   // Replicas hold different content, or the same again. Likewise.
   std::function<void(const ContentFinding&)> on_content;
+  // Forwarded writes that took at least this long at this leader; 0: none. On the raft or the apply
+  // actor; must return quickly.
+  Duration slow_threshold{};
+  std::function<void(const SlowForward&)> on_slow;
 };
 
 struct ProposalResult {
@@ -109,17 +124,31 @@ struct ContentStatus {
   std::string distrust;           // Why the content is being replaced now; empty: it is not.
 };
 
+// What a leader sees of one peer, beside its progress.
+struct PeerFigures {
+  NodeId id;
+  DurationHistogram::Snapshot round_trips;  // Of heartbeats, since this process began.
+  uint64_t lag_entries = 0;                 // Not acknowledged.
+  LagMeter::Lag lag;
+};
+
+struct QueueDepth {
+  std::string name;
+  size_t depth = 0;
+};
+
 struct NodeStatus {
   raft::CoreStatus core;
   std::vector<raft::PeerProgress> progress;  // Leader only.
+  std::vector<PeerFigures> peer_figures;     // Leader only.
   std::vector<PeerInfo> peers;  // Connected at some time, with what they said of themselves.
   uint64_t log_bytes = 0;
   uint64_t free_bytes = 0;  // Of the log's disk, seen within the last second.
   uint64_t log_syncs = 0;
   uint64_t proposals_pending = 0;
+  uint64_t proposal_bytes_pending = 0;
   uint64_t reads_pending = 0;
   uint64_t snapshots_installed = 0;
-  uint64_t elections = 0;       // Campaigns begun here.
   uint64_t leader_changes = 0;  // Seen here.
   ContentStatus content;
 };
@@ -138,7 +167,7 @@ class Node final : public TransportHandler {
   // stopped leading before it took the command) and kResourceExhausted (too much is waiting) and
   // kAborted (another entry took its place): certainly never applied. kDeadlineExceeded: may or may
   // not be applied.
-  void Propose(std::string command, MonotonicTime deadline, ProposeCallback done);
+  void Propose(std::string command, OperationContext context, ProposeCallback done);
 
   // Calls `done(OK)` once the local state machine may answer a linearizable read. kUnavailable: no
   // leader; kDeadlineExceeded: not in time.
@@ -166,6 +195,9 @@ class Node final : public TransportHandler {
 
   NodeView View() const;
   NodeStatus Status() const;
+  const NodeMeasures& measures() const;
+  Duration LeaseRemaining() const;         // 0: none is held.
+  std::vector<QueueDepth> Queues() const;  // Tasks that wait for each actor.
 
   // Hands leadership over if this node has it; calls `done` when another leads (OK), or the attempt
   // has ended without.

@@ -36,7 +36,7 @@ class Node::Impl {
   sisyphus::Status Open(TransportHandler* handler);
 
   // Any thread.
-  void Propose(std::string command, MonotonicTime deadline, ProposeCallback done);
+  void Propose(std::string command, OperationContext context, ProposeCallback done);
   void ReadIndex(MonotonicTime deadline, ReadCallback done);
   void WaitApplied(Index index, MonotonicTime deadline, ReadCallback done);
   std::optional<Index> LeaseIndex();
@@ -45,6 +45,9 @@ class Node::Impl {
   bool distrusted() const { return distrusted_.load(std::memory_order_acquire); }
   NodeView View() const;
   NodeStatus Status() const;
+  const NodeMeasures& measures() const { return measures_; }
+  Duration LeaseRemaining() const;
+  std::vector<QueueDepth> Queues() const;
   void TransferLeadership(NodeId to, ReadCallback done);
   void ChangeMembership(raft::MembershipChange change, MonotonicTime deadline, ReadCallback done);
   void Stop();
@@ -63,12 +66,19 @@ class Node::Impl {
     NodeId origin;
     uint64_t origin_id = 0;
     Term term;  // Of its entry, once proposed.
+    TracePointer trace;
+    // When it came, was proposed, and was seen to be committed; the epoch: not yet.
+    MonotonicTime arrived;
+    MonotonicTime proposed;
+    MonotonicTime committed;
   };
   struct Forward {
     size_t bytes = 0;
     MonotonicTime deadline;
     NodeId leader;
     ProposeCallback done;
+    TracePointer trace;
+    MonotonicTime sent;
   };
   struct PendingRead {
     MonotonicTime deadline;
@@ -88,6 +98,7 @@ class Node::Impl {
   struct ApplyJob {
     std::vector<raft::Entry> entries;
     std::map<Index, Proposal> waiters;
+    MonotonicTime handed_over;
   };
   // A change of membership whose new nodes are being asked, or whose entry is not applied yet.
   struct PendingChange {
@@ -103,9 +114,12 @@ class Node::Impl {
   // --- Lifecycle and the outer world (node.cc) ---
   void OnTick();
   void HandleMessages(NodeId from, std::vector<PeerMessage> messages);
+  void StepMessage(NodeId from, raft::Message message);
   void HandleDisconnect(NodeId peer);
   void ConsiderTakeover(NodeId lost_leader);
   void FinishTransfers();
+  void Campaign(ElectionReason reason);
+  std::vector<PeerFigures> FiguresOfPeers() const;
   void PublishView();
   void PublishStatus();
   void Fatal(const sisyphus::Status& status);
@@ -120,6 +134,8 @@ class Node::Impl {
   void HoldCommitNotices(std::vector<raft::Message>* messages);
   void ReleaseCommitNotices();
   void NoteRounds(const std::vector<raft::Message>& messages);
+  void NoteCommit();
+  void NoteHandOver(Index index, MonotonicTime now, Proposal* waiter);
   void QueueWrite(raft::DiskWrite write);
   void WriteQueued();  // Log actor.
   void OnPersisted(const std::vector<uint64_t>& write_ids);
@@ -140,11 +156,13 @@ class Node::Impl {
   void ForwardBatch(NodeId leader);
   void NoteDeadline(MonotonicTime deadline);
   void Answer(Proposal proposal, StatusOr<ProposalResult> result);
+  std::optional<ProposalReply> Finish(Proposal proposal, const StageTimes& stages,
+                                      MonotonicTime now, StatusOr<ProposalResult> result);
   void HandleForwarded(NodeId from, ForwardedProposal request);
   void HandleProposalReply(ProposalReply reply);
   void ExpireProposals(MonotonicTime now);
   void LoseForwards(NodeId leader);
-  ProposalReply ReplyTo(const Proposal& proposal, StatusOr<ProposalResult> result);
+  void LoseForward(Forward lost, const sisyphus::Status& why);
 
   // --- Reads (reads.cc) ---
   void RouteReads(std::vector<PendingRead> reads);
@@ -200,6 +218,8 @@ class Node::Impl {
   void TrustInstalled(Index index);
   void AddContentStatus(NodeStatus* status) const;
 
+  NodeMeasures measures_;  // Each part has its writer.
+
   // Immutable.
   const NodeOptions options_;
   const Duration lease_duration_;
@@ -243,6 +263,7 @@ class Node::Impl {
   std::deque<std::pair<raft::Round, MonotonicTime>>
       round_times_;  // When each round of heartbeats was sent.
   Term round_term_;
+  raft::Round round_noted_ = raft::kNoRound;  // By round_trips_.
   Term no_lease_term_;  // Leadership was being handed over in it: no lease any more.
   std::vector<std::pair<MonotonicTime, ReadCallback>> transfers_;
   std::vector<PeerInfo> peers_;
@@ -255,13 +276,18 @@ class Node::Impl {
   std::map<NodeId, uint64_t> last_active_;        // The tick when each peer was seen active last.
   Index membership_seen_;                         // By UpdatePeers.
   uint64_t tick_ = 0;
-  uint64_t elections_ = 0;
+  ElectionReason election_reason_ = ElectionReason::kTimeout;  // Of the one that is under way.
   uint64_t leader_changes_ = 0;
+  RoundTrips round_trips_;
+  LagMeter lag_;
+  // When the commit index was seen to reach where; only while somebody waits for an entry.
+  std::deque<std::pair<Index, MonotonicTime>> commit_marks_;
 
   // Guarded by log_mu_: writes on their way to the log actor.
   Mutex log_mu_;
   std::vector<raft::DiskWrite> queued_writes_ SIS_GUARDED_BY(log_mu_);
   bool write_scheduled_ SIS_GUARDED_BY(log_mu_) = false;
+  MonotonicTime write_queued_ SIS_GUARDED_BY(log_mu_);  // The oldest of them.
   // Owned by the raft actor: the writes with entries that are not on disk yet, by id, and the first
   // index of each.
   std::deque<std::pair<uint64_t, Index>> entry_writes_;

@@ -40,6 +40,7 @@ bool Node::Impl::Admit(size_t bytes) {
   if (pending_proposals_.fetch_add(1) >= options_.max_pending_proposals ||
       pending_proposal_bytes_.load() > options_.max_uncommitted_bytes) {
     Release(bytes);
+    measures_.refused_writes.AddShared();
     return false;
   }
   return true;
@@ -51,11 +52,13 @@ void Node::Impl::Release(size_t bytes) {
 }
 
 // Any thread.
-void Node::Impl::Propose(std::string command, MonotonicTime deadline, ProposeCallback done) {
+void Node::Impl::Propose(std::string command, OperationContext context, ProposeCallback done) {
   Proposal proposal;
   const size_t bytes = command.size();
   proposal.command = std::make_shared<const std::string>(std::move(command));
-  proposal.deadline = deadline;
+  proposal.deadline = context.deadline;
+  proposal.trace = std::move(context.trace);
+  proposal.arrived = Now();
   proposal.done = std::move(done);
   if (!Admit(bytes)) {
     proposal.done(MakeStatus(StatusCode::kResourceExhausted, "too many writes are waiting"));
@@ -105,6 +108,7 @@ void Node::Impl::RouteProposals() {
   if (failed_ || leader == kNoNode) {
     for (Proposal& p : std::exchange(open_batch_, {})) Answer(std::move(p), NoLeader());
   } else if (leader == options_.id && free_bytes_ < options_.min_free_bytes) {
+    measures_.refused_space.AddShared(open_batch_.size());
     for (Proposal& p : std::exchange(open_batch_, {})) Answer(std::move(p), NoSpace());
   } else if (leader == options_.id) {
     ProposeBatch();
@@ -120,6 +124,7 @@ void Node::Impl::ProposeBatch() {
   const double pressure = options_.state_machine->Pressure();
   if (pressure > 0 && !delay_served_) {
     batch_delayed_ = true;
+    measures_.delayed_batches.Add();
     const auto delay =
         std::chrono::duration_cast<Duration>(kPressureUnit * std::min(pressure, 10.0));
     raft_->PostAfter(delay, [this] {
@@ -140,6 +145,7 @@ void Node::Impl::ProposeBatch() {
     payloads.push_back(p.command);
   }
   const StatusOr<LogPosition> first = core_->Propose(payloads);
+  const MonotonicTime now = Now();
   for (size_t i = 0; i < payloads.size(); ++i) {
     Proposal proposal = std::move(open_batch_.front());
     open_batch_.pop_front();
@@ -148,6 +154,8 @@ void Node::Impl::ProposeBatch() {
       continue;
     }
     proposal.term = first->term;
+    proposal.proposed = now;
+    measures_.queue.Record(now - proposal.arrived);
     Proposal& place = waiters_[first->index + i];
     if (place.command != nullptr) {
       // From an earlier term of our own: the entry has left our log. It may still be in another's,
@@ -170,8 +178,11 @@ void Node::Impl::ForwardBatch(NodeId leader) {
       continue;
     }
     const uint64_t id = next_id_++;
-    messages.emplace_back(ForwardedProposal{id, MillisecondsUntil(p.deadline, now), p.command});
-    forwards_[id] = Forward{p.command->size(), p.deadline, leader, std::move(p.done)};
+    messages.emplace_back(ForwardedProposal{id, MillisecondsUntil(p.deadline, now), p.command,
+                                            p.trace ? p.trace->parent : TraceParent()});
+    measures_.queue.Record(now - p.arrived);
+    forwards_[id] =
+        Forward{p.command->size(), p.deadline, leader, std::move(p.done), std::move(p.trace), now};
   }
   if (!messages.empty()) options_.transport->Send(leader, std::move(messages));
 }
@@ -179,7 +190,12 @@ void Node::Impl::ForwardBatch(NodeId leader) {
 void Node::Impl::HandleForwarded(NodeId from, ForwardedProposal request) {
   Proposal proposal;
   proposal.command = std::move(request.command);
-  proposal.deadline = Now() + std::chrono::milliseconds(request.timeout_ms);
+  proposal.arrived = Now();
+  proposal.deadline = proposal.arrived + std::chrono::milliseconds(request.timeout_ms);
+  if (!request.parent.empty()) {
+    proposal.trace = std::make_shared<OperationTrace>();
+    proposal.trace->parent = request.parent;
+  }
   proposal.origin = from;
   proposal.origin_id = request.id;
   if (!Admit(proposal.command->size())) {
@@ -201,17 +217,49 @@ void Node::Impl::HandleProposalReply(ProposalReply reply) {
   Forward forward = std::move(it->second);
   forwards_.erase(it);
   Release(forward.bytes);
+  const MonotonicTime now = Now();
+  measures_.forward.Record(now - forward.sent);
+  if (forward.trace != nullptr) {
+    forward.trace->stages = reply.stages;
+    forward.trace->forward = now - forward.sent;
+    forward.trace->leader = forward.leader;
+    forward.trace->done = now;
+  }
   if (!reply.status.ok()) {
+    measures_.failed_proposals.AddShared();
     forward.done(reply.status);
   } else {
     forward.done(ProposalResult{reply.position, std::move(reply.result)});
   }
 }
 
-ProposalReply Node::Impl::ReplyTo(const Proposal& proposal, StatusOr<ProposalResult> result) {
+// Any actor of this node. Answers what is to be sent to the proposal's origin, if it has one.
+std::optional<ProposalReply> Node::Impl::Finish(Proposal proposal, const StageTimes& stages,
+                                                MonotonicTime now,
+                                                StatusOr<ProposalResult> result) {
+  Release(proposal.command->size());
+  if (!result.ok()) measures_.failed_proposals.AddShared();
+  if (proposal.origin == kNoNode) {
+    if (proposal.trace != nullptr) {
+      proposal.trace->stages = stages;
+      proposal.trace->done = now;
+    }
+    proposal.done(std::move(result));
+    return std::nullopt;
+  }
+  const bool slow = options_.slow_threshold > Duration() && options_.on_slow != nullptr &&
+                    stages.total() >= options_.slow_threshold;
+  if (slow) {
+    options_.on_slow({.origin = proposal.origin,
+                      .parent = proposal.trace ? proposal.trace->parent : TraceParent(),
+                      .stages = stages,
+                      .code = result.status().code(),
+                      .command_bytes = proposal.command->size()});
+  }
   ProposalReply reply;
   reply.id = proposal.origin_id;
   reply.status = result.status();
+  reply.stages = stages;
   if (result.ok()) {
     reply.position = result->position;
     reply.result = std::move(result->result);
@@ -219,13 +267,19 @@ ProposalReply Node::Impl::ReplyTo(const Proposal& proposal, StatusOr<ProposalRes
   return reply;
 }
 
+// One that was not applied here: the stage that it was in is told as it stands.
 void Node::Impl::Answer(Proposal proposal, StatusOr<ProposalResult> result) {
-  Release(proposal.command->size());
-  if (proposal.origin == kNoNode) {
-    proposal.done(std::move(result));
+  const MonotonicTime now = Now();
+  StageTimes stages;
+  if (proposal.proposed == MonotonicTime()) {
+    stages.queue = now - proposal.arrived;
   } else {
-    options_.transport->Send(proposal.origin, {ReplyTo(proposal, std::move(result))});
+    stages.queue = proposal.proposed - proposal.arrived;
+    stages.replicate = now - proposal.proposed;
   }
+  const NodeId origin = proposal.origin;
+  std::optional<ProposalReply> reply = Finish(std::move(proposal), stages, now, std::move(result));
+  if (reply) options_.transport->Send(origin, {*std::move(reply)});
 }
 
 void Node::Impl::ExpireProposals(MonotonicTime now) {
@@ -255,10 +309,20 @@ void Node::Impl::ExpireProposals(MonotonicTime now) {
     } else {
       Forward expired = std::move(it->second);
       it = forwards_.erase(it);
-      Release(expired.bytes);
-      expired.done(OutcomeUnknown());
+      LoseForward(std::move(expired), OutcomeUnknown());
     }
   }
+}
+
+void Node::Impl::LoseForward(Forward lost, const sisyphus::Status& why) {
+  Release(lost.bytes);
+  measures_.failed_proposals.AddShared();
+  if (lost.trace != nullptr) {
+    lost.trace->done = Now();
+    lost.trace->forward = lost.trace->done - lost.sent;
+    lost.trace->leader = lost.leader;
+  }
+  lost.done(why);
 }
 
 // The answers would have come on the stream that broke.
@@ -270,10 +334,12 @@ void Node::Impl::LoseForwards(NodeId leader) {
     }
     Forward lost = std::move(it->second);
     it = forwards_.erase(it);
-    Release(lost.bytes);
-    lost.done(MakeStatus(
-        SIS_PLANTED(kLostCalledRefused) ? StatusCode::kUnavailable : StatusCode::kDeadlineExceeded,
-        "the leader was lost before it answered: the write may or may not take effect"));
+    const StatusCode code =
+        SIS_PLANTED(kLostCalledRefused) ? StatusCode::kUnavailable : StatusCode::kDeadlineExceeded;
+    LoseForward(std::move(lost),
+                MakeStatus(code,
+                           "the leader was lost before it answered: the write may or may not take "
+                           "effect"));
   }
 }
 

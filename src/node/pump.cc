@@ -13,6 +13,8 @@ namespace {
 
 // Committed entries that may be on their way to the state machine. The core keeps the rest.
 constexpr size_t kApplyBudgetBytes = 16 << 20;
+// Moments at which the commit index moved, kept for those who wait.
+constexpr size_t kMaxCommitMarks = 4096;
 // Handed over at once, so that answers flow while a long backlog is applied.
 constexpr size_t kApplyBatchBytes = 1 << 20;
 // How long a commit notice waits for an append that would say the same; twice that while notices
@@ -43,6 +45,7 @@ void Node::Impl::Pump() {
     const size_t under_way = committed_bytes_ + applying_bytes_;
     raft::Output out =
         core_->TakeOutput(kApplyBudgetBytes > under_way ? kApplyBudgetBytes - under_way : 0);
+    NoteCommit();
     // Before a peer or a waiting read can learn of a new commit index: a lease read compares with
     // it.
     PublishView();
@@ -121,7 +124,10 @@ void Node::Impl::OnRoleOrLeader() {
   const bool campaigning = role == raft::Role::kPreCandidate || role == raft::Role::kCandidate;
   const bool was_campaigning =
       last_role_ == raft::Role::kPreCandidate || last_role_ == raft::Role::kCandidate;
-  if (campaigning && !was_campaigning) ++elections_;
+  if (campaigning && !was_campaigning) {
+    measures_.elections[static_cast<size_t>(election_reason_)].Add();
+    election_reason_ = ElectionReason::kTimeout;
+  }
   if (leader != last_leader_ && leader != kNoNode) ++leader_changes_;
   const bool deposed = last_role_ == raft::Role::kLeader && role != raft::Role::kLeader;
   if (deposed) DropLease();
@@ -148,10 +154,12 @@ void Node::Impl::QueueWrite(raft::DiskWrite write) {
   } else if (!write.entries.empty()) {
     entry_writes_.emplace_back(write.id, write.entries.front().index);
   }
+  const MonotonicTime now = Now();
   {
     MutexLock lock(log_mu_);
     queued_writes_.push_back(std::move(write));
     if (std::exchange(write_scheduled_, true)) return;
+    write_queued_ = now;
   }
   log_actor_->Post([this] { WriteQueued(); });
 }
@@ -159,8 +167,10 @@ void Node::Impl::QueueWrite(raft::DiskWrite write) {
 // Log actor: one sync for whatever was queued while the last one ran.
 void Node::Impl::WriteQueued() {
   std::vector<raft::DiskWrite> writes;
+  MonotonicTime queued;
   {
     MutexLock lock(log_mu_);
+    queued = write_queued_;
     write_scheduled_ = false;
     writes.swap(queued_writes_);
   }
@@ -179,7 +189,10 @@ void Node::Impl::WriteQueued() {
   const bool synced = std::any_of(writes.begin(), writes.end(), [](const raft::DiskWrite& write) {
     return write.hard_state || write.snapshot || !write.entries.empty();
   });
-  if (synced) ++log_syncs_;
+  if (synced) {
+    ++log_syncs_;
+    measures_.append.Record(Now() - queued - measures_.log.last_sync);
+  }
   log_bytes_ = log_->size_bytes();
   std::vector<uint64_t> ids;
   std::vector<raft::Message> messages;
@@ -244,6 +257,8 @@ void Node::Impl::HandOverCommitted() {
       committed_.pop_front();
     }
     const Index last = job.entries.back().index;
+    const MonotonicTime now = Now();
+    job.handed_over = now;
     size_t i = 0;
     while (!waiters_.empty() && waiters_.begin()->first <= last) {
       auto waiter = waiters_.extract(waiters_.begin());
@@ -252,6 +267,7 @@ void Node::Impl::HandOverCommitted() {
           i < job.entries.size() && job.entries[i].index == waiter.key() &&
           (job.entries[i].term == waiter.mapped().term || SIS_PLANTED(kWaiterByIndex));
       if (same) {
+        NoteHandOver(waiter.key(), now, &waiter.mapped());
         job.waiters.insert(std::move(waiter));
       } else {
         Answer(std::move(waiter.mapped()),
@@ -266,6 +282,24 @@ void Node::Impl::HandOverCommitted() {
       ApplyQueued();
     });
   }
+}
+
+void Node::Impl::NoteCommit() {
+  const Index commit = core_->commit();
+  if (waiters_.empty() || commit < waiters_.begin()->first) return;
+  if (!commit_marks_.empty() && commit_marks_.back().first >= commit) return;
+  // While nothing is applied the marks become fewer, and less exact.
+  if (commit_marks_.size() >= kMaxCommitMarks) commit_marks_.pop_back();
+  commit_marks_.emplace_back(commit, Now());
+}
+
+// An entry of a waiter goes to the apply actor: it was committed when the first mark at or behind
+// it was made.
+void Node::Impl::NoteHandOver(Index index, MonotonicTime now, Proposal* waiter) {
+  while (!commit_marks_.empty() && commit_marks_.front().first < index) commit_marks_.pop_front();
+  waiter->committed = commit_marks_.empty() ? now : commit_marks_.front().second;
+  measures_.replicate.Record(waiter->committed - waiter->proposed);
+  measures_.commit.Record(now - waiter->committed);
 }
 
 // Apply actor. Runs again when the state machine says that it is ready.
@@ -298,18 +332,22 @@ sisyphus::Status Node::Impl::ApplyOne(ApplyJob job) {
   SIS_RETURN_IF_ERROR(options_.state_machine->Apply(commands, &results));
   SIS_CHECK(results.size() == commands.size(), "one result for each command");
   const LogPosition last = commands.back().position;
+  const MonotonicTime now = Now();
+  measures_.apply.Record(now - job.handed_over, commands.size());
   Outbox replies;
   for (auto& [index, proposal] : job.waiters) {
     const size_t i = index - commands.front().position.index;
     StatusOr<ProposalResult> result = ProposalResult{commands[i].position, std::move(results[i])};
     // Committed, but what it did here is not what it did elsewhere.
     if (distrusted()) result = ContentReplaced();
-    Release(proposal.command->size());
-    if (proposal.origin == kNoNode) {
-      proposal.done(std::move(result));
-    } else {
-      replies[proposal.origin].emplace_back(ReplyTo(proposal, std::move(result)));
-    }
+    const StageTimes stages{.queue = proposal.proposed - proposal.arrived,
+                            .replicate = proposal.committed - proposal.proposed,
+                            .commit = job.handed_over - proposal.committed,
+                            .apply = now - job.handed_over};
+    const NodeId origin = proposal.origin;
+    std::optional<ProposalReply> reply =
+        Finish(std::move(proposal), stages, now, std::move(result));
+    if (reply) replies[origin].emplace_back(*std::move(reply));
   }
   SendAll(std::move(replies));
   raft_->RunOrPost([this, last, bytes] { OnApplied(last, bytes); });

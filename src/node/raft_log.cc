@@ -238,6 +238,8 @@ StatusOr<std::unique_ptr<RaftLog>> RaftLog::Open(FileSystem& fs, const Options& 
   Recovery recovery(log.get(), options.applied.index);
   wal::LogOptions wal_options;
   wal_options.segment_bytes = options.segment_bytes;
+  wal_options.clock = options.clock;
+  wal_options.measures = options.measures;
   SIS_ASSIGN_OR_RETURN(log->log_, wal::Log::Open(
                                       fs, options.directory, wal_options,
                                       [&](uint8_t type, std::string_view bytes,

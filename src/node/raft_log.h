@@ -48,6 +48,9 @@ class RaftLog {
     raft::Membership initial_membership;
     // A snapshot that the state machine has become, while the log may not know of it yet.
     std::optional<raft::SnapshotMeta> installed;
+    // As in wal::LogOptions.
+    Clock* clock = nullptr;
+    wal::LogMeasures* measures = nullptr;
   };
 
   // Recovers the log; `restored` becomes what raft::Core starts from.

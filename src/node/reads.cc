@@ -29,6 +29,7 @@ void Node::Impl::WaitApplied(Index index, MonotonicTime deadline, ReadCallback d
 void Node::Impl::TakeRead(PendingRead read) {
   if (pending_reads_.fetch_add(1) >= options_.max_pending_reads) {
     --pending_reads_;
+    measures_.refused_reads.AddShared();
     read.done(MakeStatus(StatusCode::kResourceExhausted, "too many reads are waiting"));
     return;
   }
@@ -90,6 +91,7 @@ void Node::Impl::ConfirmRead(const raft::ReadState& state) {
   if (it == read_batches_.end()) return;
   ReadBatch batch = std::move(it->second);
   read_batches_.erase(it);
+  measures_.read_index.Record(Now() - batch.asked_at);
   if (batch.origin == kNoNode) {
     ReadableAt(std::move(batch.reads), state.index, batch.asked_at);
   } else {
@@ -144,6 +146,7 @@ void Node::Impl::HandleReadIndexReply(ReadIndexReply reply) {
   std::vector<PendingRead> reads = std::move(asked_leader_->second.reads);
   asked_leader_.reset();
   if (reply.status.ok()) {
+    measures_.read_index.Record(Now() - asked_at_);
     ReadableAt(std::move(reads), reply.index, asked_at_);
   } else if (reply.status.code() == StatusCode::kUnavailable && core_->leader() != asked_whom_) {
     RouteReads(std::move(reads));
@@ -275,10 +278,16 @@ void Node::Impl::NoteRounds(const std::vector<raft::Message>& messages) {
   if (round_term_ != core_->term()) {
     round_term_ = core_->term();
     round_times_.clear();
+    round_noted_ = raft::kNoRound;
   }
   for (const raft::Message& message : messages) {
     const auto* heartbeat = std::get_if<raft::HeartbeatRequest>(&message.body);
-    if (heartbeat == nullptr || !heartbeat->lease) continue;
+    if (heartbeat == nullptr || heartbeat->round == raft::kNoRound) continue;
+    if (heartbeat->round > round_noted_) {
+      round_noted_ = heartbeat->round;
+      round_trips_.Sent(round_term_, heartbeat->round, Now());
+    }
+    if (!heartbeat->lease) continue;
     if (round_times_.empty() || round_times_.back().first < heartbeat->round) {
       round_times_.emplace_back(heartbeat->round, Now());
     }

@@ -126,6 +126,7 @@ Status SnapshotReceiver::HandleChunk(NodeId from, const SnapshotChunk& chunk) {
     return OkStatus();  // Asked for again in time.
   SIS_RETURN_IF_ERROR(transfer_->part->Append(*chunk.data));
   transfer_->offset += chunk.data->size();
+  if (options_.received_bytes != nullptr) options_.received_bytes->Add(chunk.data->size());
   transfer_->last_chunk = options_.clock->Now();
   if (transfer_->offset == size) return FinishFile();
   Duration pace{};

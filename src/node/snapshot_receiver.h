@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/file_system.h"
+#include "base/measures.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "node/transport.h"
@@ -32,7 +33,8 @@ class SnapshotReceiver {
     FileSystem* file_system = nullptr;
     Transport* transport = nullptr;
     Clock* clock = nullptr;
-    Actor* actor = nullptr;  // The one that everything runs on.
+    Counter* received_bytes = nullptr;  // Of files. Not owned.
+    Actor* actor = nullptr;             // The one that everything runs on.
     // The checkpoint of `request` is complete and synced. It stays until Discard or a swap.
     std::function<void(raft::Message request)> on_complete;
   };

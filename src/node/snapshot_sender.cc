@@ -108,6 +108,7 @@ Status SnapshotSender::HandleRequest(NodeId from, const SnapshotChunkRequest& re
     chunk = ReadChunk(*held_, request);
     // A file that cannot be read here is this node's damage, not the follower's.
     SIS_RETURN_IF_ERROR(chunk.status);
+    if (options_.sent_bytes != nullptr) options_.sent_bytes->Add(chunk.data->size());
   }
   std::vector<PeerMessage> messages;
   messages.emplace_back(std::move(chunk));

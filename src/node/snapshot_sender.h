@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/file_system.h"
+#include "base/measures.h"
 #include "base/status.h"
 #include "base/types.h"
 #include "node/state_machine.h"
@@ -36,6 +37,7 @@ class SnapshotSender {
     StateMachine* state_machine = nullptr;
     Transport* transport = nullptr;
     Clock* clock = nullptr;
+    Counter* sent_bytes = nullptr;  // Of files. Not owned.
     // A checkpoint nobody asks for is deleted after this; a follower that has not asked for as long
     // has failed.
     Duration idle_limit = std::chrono::seconds(10);

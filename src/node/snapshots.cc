@@ -29,6 +29,7 @@ sisyphus::Status Node::Impl::OpenSnapshots() {
   sending.state_machine = options_.state_machine;
   sending.transport = options_.transport;
   sending.clock = &options_.executor->clock();
+  sending.sent_bytes = &measures_.snapshot_sent_bytes;
   sending.on_sent = [this](NodeId peer, bool delivered) {
     raft_->Post([this, peer, delivered] {
       if (failed_) return;
@@ -43,6 +44,7 @@ sisyphus::Status Node::Impl::OpenSnapshots() {
   receiving.file_system = options_.file_system;
   receiving.transport = options_.transport;
   receiving.clock = &options_.executor->clock();
+  receiving.received_bytes = &measures_.snapshot_received_bytes;
   receiving.actor = snapshot_.get();
   receiving.on_complete = [this](raft::Message request) {
     raft_->Post(

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "node/operation.h"
 #include "node/state_machine.h"
 #include "raft/types.h"
 
@@ -28,6 +29,7 @@ struct ForwardedProposal {
   uint32_t timeout_ms =
       0;  // What is left of the client's deadline: durations travel, times do not.
   raft::Payload command;
+  TraceParent parent = {};
 };
 struct ProposalReply {
   uint64_t id = 0;
@@ -36,6 +38,7 @@ struct ProposalReply {
   Status status;
   LogPosition position;
   std::string result;
+  StageTimes stages;  // At the leader; whole microseconds travel.
 };
 
 // "From which index on may I answer a linearizable read?" One request stands for all reads that

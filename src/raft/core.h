@@ -139,6 +139,7 @@ struct CoreStatus {
   Membership membership;
   Index membership_index;  // The entry that set it.
   size_t uncommitted_bytes = 0;
+  size_t log_memory_bytes = 0;  // Of entries kept in memory.
 };
 
 enum class ProgressState : uint8_t { kProbe, kReplicate, kSnapshot };

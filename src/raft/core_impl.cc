@@ -269,6 +269,7 @@ CoreStatus Core::Impl::status() const {
   status.membership = membership();
   status.membership_index = membership_index();
   status.uncommitted_bytes = uncommitted_bytes_;
+  status.log_memory_bytes = log_.memory_bytes();
   return status;
 }
 

@@ -34,6 +34,10 @@ struct Flags {
   bool join = false;
   std::string cluster_id;
   std::string simple_endpoints = "on";
+  std::string log_level = "info";
+  std::string log_format = "text";
+  uint64_t slow_operation_ms = 500;
+  std::string metrics_compat = "none";
   uint64_t heartbeat_ms = 50;
   uint64_t election_ms = 400;
   uint64_t request_ms = 5000;
@@ -78,16 +82,35 @@ void AddNodeFlags(CLI::App* app, Config* config, Flags* flags) {
                       "HOST:PORT that other nodes and clients reach this node's API under; "
                       "default: the --http address"),
       "SISYPHUS_ADVERTISE_HTTP");
-  env(app->add_option("--log-level", config->log_level,
-                      "trace, debug, info, warning, error or critical")
-          ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical"})),
-      "SISYPHUS_LOG_LEVEL")
-      ->capture_default_str();
   env(app->add_option("--simple-endpoints", flags->simple_endpoints,
                       "serve /put, /get and /delete: on or off")
           ->check(CLI::IsMember({"on", "off"})),
       "SISYPHUS_SIMPLE_ENDPOINTS")
       ->capture_default_str();
+}
+
+void AddObservingFlags(CLI::App* app, Flags* flags) {
+  const auto add = [app](const char* name, auto& target, const char* help, const char* env) {
+    return app->add_option(name, target, help)
+        ->envname(env)
+        ->capture_default_str()
+        ->group("Observing");
+  };
+  add("--log-level", flags->log_level,
+      "trace, debug, info, warning, error or critical; /v1/log/level changes it later",
+      "SISYPHUS_LOG_LEVEL")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical"}));
+  add("--log-format", flags->log_format, "of a line on standard error: text or json",
+      "SISYPHUS_LOG_FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+  add("--slow-operation-ms", flags->slow_operation_ms,
+      "from which on a request is told in the log with where its time went; 0: none is",
+      "SISYPHUS_SLOW_OPERATION_MS")
+      ->check(CLI::Range(0, 3'600'000));
+  add("--metrics-compat", flags->metrics_compat,
+      "etcd: serve metrics also under the names that etcd's dashboards and alerts ask for; or none",
+      "SISYPHUS_METRICS_COMPAT")
+      ->check(CLI::IsMember({"none", "etcd"}));
 }
 
 void AddTuningFlags(CLI::App* app, Config* config, Flags* flags) {
@@ -260,6 +283,11 @@ Status FinishConfig(const CLI::App& app, const Flags& flags, const std::string& 
   config->limits.body_timeout = std::chrono::milliseconds(flags.body_ms);
   config->limits.idle_timeout = std::chrono::milliseconds(flags.idle_ms);
   config->simple_endpoints = flags.simple_endpoints == "on";
+  if (!ParseLogLevel(flags.log_level, &config->log_level))
+    return Invalid("--log-level " + flags.log_level + " is not known");
+  config->log_format = flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
+  config->slow_operation = std::chrono::milliseconds(flags.slow_operation_ms);
+  config->etcd_metrics = flags.metrics_compat == "etcd";
   return OkStatus();
 }
 
@@ -302,6 +330,7 @@ ParsedConfig ParseConfig(int argc, const char* const* argv, const std::string& h
   app.get_config_ptr()->envname("SISYPHUS_CONFIG");
   app.allow_config_extras(CLI::config_extras_mode::error);
   AddNodeFlags(&app, &parsed.config, &flags);
+  AddObservingFlags(&app, &flags);
   AddTuningFlags(&app, &parsed.config, &flags);
   AddLimitFlags(&app, &parsed.config, &flags);
   AddHistoryFlags(&app, &parsed.config, &flags);

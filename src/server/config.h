@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "raft/types.h"
+#include "server/log.h"
 
 namespace sisyphus::server {
 
@@ -29,7 +30,10 @@ struct Config {
   bool join = false;
   std::string cluster_id;
 
-  std::string log_level = "info";
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+  Duration slow_operation = std::chrono::milliseconds(500);  // Told in the log; 0: none is.
+  bool etcd_metrics = false;  // Metrics also under the names that etcd's dashboards ask for.
   bool simple_endpoints = true;
   int io_threads = 1;
   api::Limits limits;

@@ -1,7 +1,5 @@
 #include "server/server.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -18,6 +16,8 @@
 #include "node/node.h"
 #include "node/snapshot_files.h"
 #include "server/data_directory.h"
+#include "server/event_lines.h"
+#include "server/log.h"
 #include "server/metrics.h"
 #include "server/version.h"
 #include "transport/grpc_transport.h"
@@ -48,41 +48,6 @@ raft::Membership FoundingMembership(const Config& config, const std::string& pee
   if (membership.addresses.empty()) membership.addresses.push_back({config.id, peer_address});
   for (const auto& member : membership.addresses) membership.voters.push_back(member.id);
   return membership;
-}
-
-const char* RoleName(raft::Role role) {
-  switch (role) {
-    case raft::Role::kFollower:
-      return "follower";
-    case raft::Role::kPreCandidate:
-      return "pre-candidate";
-    case raft::Role::kCandidate:
-      return "candidate";
-    case raft::Role::kLeader:
-      return "leader";
-  }
-  return "unknown";
-}
-
-void LogContent(const node::ContentFinding& finding) {
-  using Kind = node::ContentFinding::Kind;
-  const std::string what = node::Describe(finding);
-  switch (finding.kind) {
-    case Kind::kSelfDiffers:
-    case Kind::kPeerDiffers:
-    case Kind::kUndecided:
-      spdlog::error("event=content_differs self={} peer={} from={} to={} reason=\"{}\"",
-                    finding.kind == Kind::kSelfDiffers, finding.peer.value(), finding.from.value(),
-                    finding.to.value(), what);
-      return;
-    case Kind::kPeerAgrees:
-      spdlog::info("event=content_agrees peer={} index={} reason=\"{}\"", finding.peer.value(),
-                   finding.to.value(), what);
-      return;
-    case Kind::kReseeded:
-      spdlog::info("event=content_reseeded index={} reason=\"{}\"", finding.to.value(), what);
-      return;
-  }
 }
 
 }  // namespace
@@ -165,7 +130,8 @@ Status Server::Impl::OpenTransport() {
   options.executor = &executor_;
   options.seed = OsEntropy();
   options.on_connection_error = [](NodeId peer, const Status& status) {
-    spdlog::warn("event=peer_unreachable peer={} reason=\"{}\"", peer.value(), MessageOf(status));
+    LogEvent(LogLevel::kWarning, "peer_unreachable",
+             {{"peer", peer.value()}, {"reason", MessageOf(status)}});
   };
   SIS_ASSIGN_OR_RETURN(transport_, transport::GrpcTransport::Listen(std::move(options)));
   return OkStatus();
@@ -199,15 +165,14 @@ Status Server::Impl::StartNode() {
   options.transport = transport_.get();
   options.state_machine = machine_.get();
   options.on_fatal = on_fatal_;
-  options.on_change = [](const node::NodeView& view) {
-    spdlog::info("event=role role={} term={} leader={} commit={}", RoleName(view.role),
-                 view.term.value(), view.leader.value(), view.commit.value());
-  };
+  options.on_change = LogRole;
   options.on_content = LogContent;
+  options.slow_threshold = config_.slow_operation;
+  options.on_slow = LogSlowForward;
   SIS_ASSIGN_OR_RETURN(node_, node::Node::Start(std::move(options)));
   history_->Attach(node_.get());
   if (const std::string reason = node_->Status().content.distrust; !reason.empty()) {
-    spdlog::warn("event=content_reseed_goes_on reason=\"{}\"", reason);
+    LogEvent(LogLevel::kWarning, "content_reseed_goes_on", {{"reason", reason}});
   }
   store_ = std::make_unique<kv::Store>(node_.get(), machine_.get());
   return OkStatus();
@@ -221,8 +186,25 @@ Status Server::Impl::BindApi() {
   options.limits = config_.limits;
   options.clock = &RealClock();
   options.executor = &executor_;
+  options.slow_threshold = config_.slow_operation;
+  options.on_operation = LogOperation;
+  options.log_every_operation = [] { return ProcessLog().Logs(LogLevel::kDebug); };
+  options.log_level = [] { return std::string(LogLevelName(ProcessLog().level())); };
+  options.set_log_level = [](const std::string& text) {
+    LogLevel level = LogLevel::kInfo;
+    if (!ParseLogLevel(text, &level)) return false;
+    ProcessLog().set_level(level);
+    return true;
+  };
   options.render_metrics = [this] {
-    return RenderMetrics({config_.id, node_.get(), machine_.get(), api_.get()});
+    return RenderMetrics({.id = config_.id,
+                          .node = node_.get(),
+                          .machine = machine_.get(),
+                          .transport = transport_.get(),
+                          .api = api_.get(),
+                          .data_dir = config_.data_dir,
+                          .cluster_id = directory_->cluster_id(),
+                          .etcd_names = config_.etcd_metrics});
   };
   options.version = kVersion;
   options.advertised_http = config_.advertise_http;
@@ -253,7 +235,8 @@ void Server::Impl::HandOverLeadership(Duration limit) {
     outcome->changed.WaitUntil(outcome->mu, deadline);
   const Status status =
       outcome->status.value_or(MakeStatus(StatusCode::kDeadlineExceeded, "no answer in time"));
-  if (!status.ok()) spdlog::warn("event=hand_over_failed reason=\"{}\"", MessageOf(status));
+  if (!status.ok())
+    LogEvent(LogLevel::kWarning, "hand_over_failed", {{"reason", MessageOf(status)}});
 }
 
 void Server::Impl::Shutdown(Duration limit) {

@@ -1,5 +1,8 @@
 #include "transport/codec.h"
 
+#include <algorithm>
+#include <chrono>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <string>
@@ -114,6 +117,13 @@ void Encode(const node::ForwardedProposal& in, peer::Message* out) {
   body->set_id(in.id);
   body->set_timeout_ms(in.timeout_ms);
   body->set_command(*in.command);
+  if (!in.parent.empty()) body->set_traceparent(std::string(in.parent.text()));
+}
+
+uint32_t Micros(Duration duration) {
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+  return static_cast<uint32_t>(
+      std::clamp<int64_t>(micros, 0, std::numeric_limits<uint32_t>::max()));
 }
 
 template <typename Body>
@@ -129,6 +139,10 @@ void Encode(const node::ProposalReply& in, peer::Message* out) {
   body->set_index(in.position.index.value());
   body->set_term(in.position.term.value());
   body->set_result(in.result);
+  const node::StageTimes& stages = in.stages;
+  for (const Duration stage : {stages.queue, stages.replicate, stages.commit, stages.apply}) {
+    body->add_stage_us(Micros(stage));
+  }
 }
 
 void Encode(const node::ReadIndexRequest& in, peer::Message* out) {
@@ -297,6 +311,15 @@ StatusOr<node::PeerMessage> Decode(peer::ProposalReply* in) {
   SIS_RETURN_IF_ERROR(DecodeStatus(*in, &out.status));
   SIS_ASSIGN_OR_RETURN(out.position, DecodePosition(in->index(), in->term()));
   out.result = std::move(*in->mutable_result());
+  Duration* const stages[] = {&out.stages.queue, &out.stages.replicate, &out.stages.commit,
+                              &out.stages.apply};
+  if (in->stage_us_size() != 0) {
+    if (in->stage_us_size() != static_cast<int>(std::size(stages)))
+      return Malformed("stages of another kind");
+    for (int i = 0; i < in->stage_us_size(); ++i) {
+      *stages[i] = std::chrono::microseconds(in->stage_us(i));
+    }
+  }
   return out;
 }
 
@@ -393,9 +416,11 @@ StatusOr<node::PeerMessage> DecodeMessage(peer::Message* message, NodeId from, N
   switch (message->body_case()) {
     case peer::Message::kForwardedProposal: {
       peer::ForwardedProposal* in = message->mutable_forwarded_proposal();
-      return node::ForwardedProposal{.id = in->id(),
-                                     .timeout_ms = in->timeout_ms(),
-                                     .command = TakePayload(in->mutable_command())};
+      return node::ForwardedProposal{
+          .id = in->id(),
+          .timeout_ms = in->timeout_ms(),
+          .command = TakePayload(in->mutable_command()),
+          .parent = node::TraceParent::Parse(in->traceparent()).value_or(node::TraceParent())};
     }
     case peer::Message::kProposalReply:
       return Decode(message->mutable_proposal_reply());

@@ -56,6 +56,9 @@ class SegmentedLog final : public Log {
   void Encode(std::span<const Record> records, uint64_t batch_begin, bool preamble,
               std::vector<RecordLocation>* locations);
   Status WriteBuffer();
+  MonotonicTime Now() const {
+    return options_.measures == nullptr ? MonotonicTime() : options_.clock->Now();
+  }
   Status DeleteSegment(uint64_t number);
   StatusOr<std::shared_ptr<const RandomAccessFile>> FileOf(uint64_t segment);
 
@@ -152,8 +155,16 @@ void SegmentedLog::Encode(std::span<const Record> records, uint64_t batch_begin,
 }
 
 Status SegmentedLog::WriteBuffer() {
+  const MonotonicTime begin = Now();
   SIS_RETURN_IF_ERROR(file_->Append(buffer_));
+  const MonotonicTime written = Now();
   if (!SIS_PLANTED(kLogNotSynced)) SIS_RETURN_IF_ERROR(file_->Sync());
+  if (LogMeasures* const measures = options_.measures) {
+    measures->last_sync = Now() - written;
+    measures->write.Record(written - begin);
+    measures->sync.Record(measures->last_sync);
+    measures->bytes.Add(buffer_.size());
+  }
   if (buffer_.capacity() > kKeptBufferBytes) std::string().swap(buffer_);
   return OkStatus();
 }

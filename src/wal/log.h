@@ -23,7 +23,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/file_system.h"
+#include "base/measures.h"
 #include "base/status.h"
 
 namespace sisyphus::wal {
@@ -43,9 +45,20 @@ struct RecordLocation {
   bool operator==(const RecordLocation&) const = default;
 };
 
+// What writing costs. Written by the log's writer, read by any thread.
+struct LogMeasures {
+  DurationHistogram write;  // A batch's bytes, into the file.
+  DurationHistogram sync;   // One fdatasync each.
+  Counter bytes;
+  Duration last_sync{};  // Of the last batch. For the writer itself only.
+};
+
 struct LogOptions {
   // Preallocated; a batch that does not fit starts the next segment (a larger one makes it longer).
   uint64_t segment_bytes = 64 << 20;
+  // Both, or neither: nothing is measured then. Not owned.
+  Clock* clock = nullptr;
+  LogMeasures* measures = nullptr;
 };
 
 class Log {

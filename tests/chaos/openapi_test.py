@@ -32,7 +32,7 @@ METHODS = ("get", "head", "put", "post", "delete")
 PLAIN_HEADERS = {"content-length", "content-type", "connection", "transfer-encoding",
                  "cache-control", "x-content-type-options"}
 # Header fields of requests that steer HTTP, not an operation.
-PLAIN_REQUEST_HEADERS = {"Host", "Content-Encoding"}
+PLAIN_REQUEST_HEADERS = {"Host", "Content-Encoding", "traceparent"}
 # Described, and not made here: tests/unit/api/errors_test.cc and membership_test.cc make these.
 NOT_MADE = {"429", "504", "507"}
 NOT_MADE_OF = {("promoteMember", "409"), ("transferLeadership", "409"), ("removeMember", "409"),
@@ -229,6 +229,8 @@ def samples(cluster):
         "removeMember": lambda: Sample(f"/v1/members/{other['id']}"),
         "promoteMember": lambda: Sample(f"/v1/members/{other['id']}/promote"),
         "transferLeadership": lambda: Sample("/v1/leader/transfer", {"to": cluster.leader}),
+        "getLogLevel": lambda: Sample("/v1/log/level"),
+        "setLogLevel": lambda: Sample("/v1/log/level", {"level": "info"}),
         "getSimplePut": lambda: Sample("/put?key=s&val=x"),
         "postSimplePut": lambda: Sample("/put?key=s&val=x"),
         "getSimpleGet": lambda: Sample("/get?key=a"),

@@ -100,6 +100,9 @@ BANNED = [
     (r"\bsleep_(for|until)\b", "wait for an event, or PostAfter"),
     (r"\b(u|nano)sleep\s*\(", "wait for an event, or PostAfter"),
 ]
+# One file writes the log: a line that did not go through it would be no JSON.
+LOG_LINES = re.compile(r"\bspdlog\s*::")
+LOG_FILE = ("src", "server", "log.cc")
 THREADS = re.compile(r"\bstd::j?thread\b(?!\s*::)|\bpthread_create\b")
 ROOMS_WITH_THREADS = {"transport", "api"}
 
@@ -112,6 +115,9 @@ def check_banned(root):
         for pattern, why in BANNED:
             for match in re.finditer(pattern, code):
                 yield f"{relative}:{line_of(code, match.start())}: {match.group()}: {why}"
+        if relative.parts != LOG_FILE:
+            for match in LOG_LINES.finditer(code):
+                yield f"{relative}:{line_of(code, match.start())}: spdlog: use server/log.h"
         if relative.parts[0] == "src" and relative.parts[1] not in ROOMS_WITH_THREADS:
             for match in THREADS.finditer(code):
                 yield f"{relative}:{line_of(code, match.start())}: a raw thread: use an Executor"

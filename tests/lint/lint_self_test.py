@@ -71,6 +71,8 @@ class LintTest(unittest.TestCase):
             for path in ["src/wal/a.cc", "tests/sim/a.cc", "tools/bench/a.cc"]:
                 with self.subTest(call=call, path=path):
                     self.expect("banned", {path: f"// x\nvoid f() {{ {call} }}\n"}, f"{path}:2:")
+        self.expect("banned", {"src/server/server.cc": 'spdlog::info("x");\n'},
+                    "src/server/server.cc:1: spdlog")
         self.expect("banned", {"src/wal/a.h": "std::thread t;\nstd::jthread u;\n"},
                     "src/wal/a.h:1:", "src/wal/a.h:2:")
 

@@ -51,6 +51,8 @@ class SimExecutor::SimActor final : public Actor {
 
   void Cancel(TimerId timer) override { executor_->CancelJob(static_cast<uint64_t>(timer)); }
 
+  size_t queued() override { return executor_->actors_[id_].jobs.size(); }
+
   void Stop() override { executor_->StopActor(id_); }
 
   uint32_t id() const { return id_; }

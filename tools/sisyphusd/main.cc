@@ -1,7 +1,5 @@
 // sisyphusd: one node. Exit codes: 0 stopped as asked, 1 it could not go on, 2 it could not start.
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -10,10 +8,14 @@
 #include <string>
 
 #include "server/config.h"
+#include "server/log.h"
 #include "server/server.h"
 #include "server/version.h"
 
 namespace {
+
+using sisyphus::server::LogEvent;
+using sisyphus::server::LogLevel;
 
 constexpr int kExitFatal = 1;
 constexpr int kExitCannotStart = 2;
@@ -25,14 +27,6 @@ std::string HostName() {
   return name;
 }
 
-void SetUpLogging(const std::string& level) {
-  auto logger = spdlog::stderr_logger_mt("sisyphusd");
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %l %v", spdlog::pattern_time_type::utc);
-  logger->set_level(spdlog::level::from_str(level));
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(std::move(logger));
-}
-
 // A connection is a file, and so are tables and the log.
 void RaiseFileLimit(size_t max_connections) {
   constexpr size_t kOtherFiles = 1'000;
@@ -41,16 +35,15 @@ void RaiseFileLimit(size_t max_connections) {
   files.rlim_cur = files.rlim_max;
   if (setrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max >= max_connections + kOtherFiles)
     return;
-  spdlog::warn(
-      "event=few_files limit={} max_connections={}: raise the limit of open files, or lower "
-      "--max-connections",
-      files.rlim_max, max_connections);
+  LogEvent(LogLevel::kWarning, "few_files",
+           {{"limit", files.rlim_max},
+            {"max_connections", max_connections},
+            {"reason", "raise the limit of open files, or lower --max-connections"}});
 }
 
 // The disk or the log cannot be trusted any more: nothing is tidied up, a restart recovers.
 [[noreturn]] void Die(const sisyphus::Status& status) {
-  spdlog::critical("event=fatal reason=\"{}\"", sisyphus::MessageOf(status));
-  spdlog::default_logger_raw()->flush();
+  LogEvent(LogLevel::kCritical, "fatal", {{"reason", sisyphus::MessageOf(status)}});
   std::_Exit(kExitFatal);
 }
 
@@ -67,7 +60,7 @@ int main(int argc, char** argv) {
     }
     return parsed.exit_code;
   }
-  SetUpLogging(parsed.config.log_level);
+  sisyphus::server::SetUpLog(parsed.config.log_format, parsed.config.log_level);
   RaiseFileLimit(parsed.config.limits.max_connections);
 
   // Blocked in every thread, taken by sigwait below.
@@ -86,14 +79,19 @@ int main(int argc, char** argv) {
     std::fflush(nullptr);
     std::_Exit(kExitCannotStart);
   }
-  spdlog::info("event=started version={} node={} cluster={} http={} peer={} data={}",
-               sisyphus::server::kVersion, parsed.config.id.value(), (*server)->cluster_id(),
-               (*server)->http_address(), (*server)->peer_address(), parsed.config.data_dir);
+  LogEvent(LogLevel::kInfo, "started",
+           {{"version", sisyphus::server::kVersion},
+            {"node", parsed.config.id.value()},
+            {"cluster", (*server)->cluster_id()},
+            {"http", (*server)->http_address()},
+            {"peer", (*server)->peer_address()},
+            {"data", parsed.config.data_dir}});
 
   int signal_number = 0;
   sigwait(&signals, &signal_number);
-  spdlog::info("event=stopping signal={}", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+  LogEvent(LogLevel::kInfo, "stopping",
+           {{"signal", signal_number == SIGTERM ? "SIGTERM" : "SIGINT"}});
   (*server)->Shutdown(kShutdownLimit);
-  spdlog::info("event=stopped");
+  LogEvent(LogLevel::kInfo, "stopped");
   return 0;
 }

@@ -114,7 +114,7 @@ TEST(Config, FlagOverEnvironmentOverFile) {
   EXPECT_EQ(parsed.config.http_address, "127.0.0.1:3333");
   EXPECT_EQ(parsed.config.id, NodeId(2));
   EXPECT_EQ(parsed.config.cluster.size(), 2u);
-  EXPECT_EQ(parsed.config.log_level, "error");
+  EXPECT_EQ(parsed.config.log_level, LogLevel::kError);
 }
 
 TEST(Config, UnknownSettingInTheFileIsRefused) {

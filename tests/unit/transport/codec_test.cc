@@ -123,18 +123,25 @@ TEST(CodecTest, HeartbeatsSnapshotsAndTimeoutNow) {
 
 TEST(CodecTest, ForwardedRequestsAndAnswers) {
   auto forwarded = RoundTrip(node::ForwardedProposal{
-      .id = 5, .timeout_ms = 1'500, .command = MakePayload(std::string("\0x", 2))});
+      .id = 5,
+      .timeout_ms = 1'500,
+      .command = MakePayload(std::string("\0x", 2)),
+      .parent =
+          *node::TraceParent::Parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")});
   ASSERT_TRUE(forwarded.ok());
   const auto& proposal = std::get<node::ForwardedProposal>(*forwarded);
   EXPECT_EQ(proposal.id, 5u);
   EXPECT_EQ(proposal.timeout_ms, 1'500u);
   EXPECT_EQ(*proposal.command, std::string("\0x", 2));
+  EXPECT_EQ(proposal.parent.text(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 
   node::ProposalReply sent;
   sent.id = 5;
   sent.status = MakeStatus(StatusCode::kAborted, "superseded");
   sent.position = {Index(4), Term(2)};
   sent.result = "result";
+  sent.stages = {std::chrono::microseconds(1), std::chrono::microseconds(2),
+                 std::chrono::microseconds(3), std::chrono::seconds(5)};
   auto answered = RoundTrip(sent);
   ASSERT_TRUE(answered.ok());
   const auto& reply = std::get<node::ProposalReply>(*answered);
@@ -142,6 +149,10 @@ TEST(CodecTest, ForwardedRequestsAndAnswers) {
   EXPECT_EQ(reply.status, sent.status);
   EXPECT_EQ(reply.position, sent.position);
   EXPECT_EQ(reply.result, "result");
+  EXPECT_EQ(reply.stages.queue, std::chrono::microseconds(1));
+  EXPECT_EQ(reply.stages.replicate, std::chrono::microseconds(2));
+  EXPECT_EQ(reply.stages.commit, std::chrono::microseconds(3));
+  EXPECT_EQ(reply.stages.apply, std::chrono::seconds(5));
 
   auto read = RoundTrip(node::ReadIndexRequest{.id = 77});
   ASSERT_TRUE(read.ok());
