@@ -19,37 +19,30 @@ std::string Show(const RegisterState& state) {
   return "'" + state->substr(0, kEnough) + "...' (" + std::to_string(state->size()) + " bytes)";
 }
 
-// What `operation` makes of `state`; false if its answer does not fit there.
-bool Apply(const RegisterOperation& operation, RegisterState* state) {
-  const bool known = operation.returned != RegisterOperation::kNever;
-  switch (operation.kind) {
-    case Kind::kGet:
-      return !known || *state == operation.read;
-    case Kind::kPut:
-      *state = operation.argument;
-      return true;
-    case Kind::kDelete:
-      state->reset();
-      return true;
-    case Kind::kAppend:
-      *state = state->value_or("") + operation.argument;
-      return true;
-    case Kind::kCompareAndSet: {
-      const bool holds = *state == operation.expected;
-      if (known && holds != operation.succeeded) return false;
-      if (holds) *state = operation.argument;
-      return true;
-    }
+// States of a key by number, so that the search copies and compares no strings.
+class States {
+ public:
+  using Id = uint32_t;
+
+  Id IdOf(const RegisterState& state) {
+    const auto [place, is_new] = ids_.try_emplace(state, static_cast<Id>(all_.size()));
+    if (is_new) all_.push_back(&place->first);
+    return place->second;
   }
-  return false;
-}
+  const RegisterState& operator[](Id id) const { return *all_[id]; }
+
+ private:
+  std::map<RegisterState, Id> ids_;
+  std::vector<const RegisterState*> all_;
+};
 
 // The search for one key. Calls and answers form a doubly linked list in the order of time; taking
 // an operation lifts its two events out, going back puts them in again (Lowe 2017).
 class KeySearch {
  public:
   KeySearch(std::vector<RegisterOperation> operations, RegisterState initial)
-      : operations_(std::move(operations)), state_(std::move(initial)) {
+      : operations_(std::move(operations)), state_(states_.IdOf(initial)) {
+    best_state_ = state_;
     struct Edge {
       int64_t time;
       bool is_call;
@@ -61,6 +54,9 @@ class KeySearch {
       edges.push_back({operations_[i].called, true, i});
       edges.push_back({operations_[i].returned, false, i});
       if (operations_[i].returned != RegisterOperation::kNever) ++must_;
+      arguments_.push_back(states_.IdOf(operations_[i].argument));
+      expected_.push_back(states_.IdOf(operations_[i].expected));
+      read_.push_back(states_.IdOf(operations_[i].read));
     }
     std::stable_sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) {
       return a.time != b.time ? a.time < b.time : a.is_call < b.is_call;
@@ -77,7 +73,6 @@ class KeySearch {
       events_[i + 1].is_call = edges[i].is_call;
       (edges[i].is_call ? call_of_ : return_of_)[edges[i].operation] = i + 1;
     }
-    done_.resize((operations_.size() + 63) / 64);
   }
 
   Verdict Run(uint64_t max_steps) {
@@ -91,10 +86,9 @@ class KeySearch {
         at = events_[GoBack()].next;
         continue;
       }
-      RegisterState next = state_;
-      const RegisterOperation& operation = operations_[event.operation];
-      if (Apply(operation, &next) && IsNew(event.operation, next)) {
-        Take(event.operation, std::move(next));
+      States::Id next = state_;
+      if (Apply(event.operation, &next) && IsNew(event.operation, next)) {
+        Take(event.operation, next);
         at = events_[0].next;
       } else {
         at = event.next;
@@ -110,7 +104,7 @@ class KeySearch {
     for (size_t i = first; i < best_.size(); ++i) {
       text += "\n  " + Describe(operations_[best_[i]]);
     }
-    text += "\nthen none of these fits (state " + Show(best_state_) + "):";
+    text += "\nthen none of these fits (state " + Show(states_[best_state_]) + "):";
     std::vector<bool> taken(operations_.size());
     for (const size_t i : best_) taken[i] = true;
     int64_t horizon = RegisterOperation::kNever;
@@ -132,8 +126,43 @@ class KeySearch {
   };
   struct Taken {
     size_t operation;
-    RegisterState before;
+    States::Id before;
   };
+  // Stands for a set of operations and a state: 128 bits, so that no two of them meet.
+  struct Configuration {
+    uint64_t high = 0;
+    uint64_t low = 0;
+    bool operator==(const Configuration&) const = default;
+  };
+  struct Hash {
+    size_t operator()(const Configuration& configuration) const { return configuration.low; }
+  };
+
+  // What the operation makes of `state`; false if its answer does not fit there.
+  bool Apply(size_t i, States::Id* state) {
+    const RegisterOperation& operation = operations_[i];
+    const bool known = IsKnown(i);
+    switch (operation.kind) {
+      case Kind::kGet:
+        return !known || *state == read_[i];
+      case Kind::kPut:
+        *state = arguments_[i];
+        return true;
+      case Kind::kDelete:
+        *state = nothing_;
+        return true;
+      case Kind::kAppend:
+        *state = states_.IdOf(states_[*state].value_or("") + operation.argument);
+        return true;
+      case Kind::kCompareAndSet: {
+        const bool holds = *state == expected_[i];
+        if (known && holds != operation.succeeded) return false;
+        if (holds) *state = arguments_[i];
+        return true;
+      }
+    }
+    return false;
+  }
 
   bool IsKnown(size_t operation) const {
     return operations_[operation].returned != RegisterOperation::kNever;
@@ -147,38 +176,44 @@ class KeySearch {
     events_[events_[at].next].previous = at;
   }
 
-  void Flip(size_t operation) { done_[operation / 64] ^= uint64_t{1} << (operation % 64); }
-
-  // Remembers the configuration that taking `operation` leads to.
-  bool IsNew(size_t operation, const RegisterState& next) {
-    Flip(operation);
-    std::string configuration(reinterpret_cast<const char*>(done_.data()),
-                              done_.size() * sizeof(done_[0]));
-    Flip(operation);
-    configuration += next ? '1' : '0';
-    if (next) configuration += *next;
-    return visited_.insert(std::move(configuration)).second;
+  // Two independent scramblings of a number (SplitMix64's finalizer).
+  static uint64_t Scramble(uint64_t x) {
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+    return x ^ (x >> 31);
+  }
+  static Configuration With(Configuration configuration, uint64_t member) {
+    configuration.high ^= Scramble(2 * member * 0x9e3779b97f4a7c15 + 1);
+    configuration.low ^= Scramble((2 * member + 1) * 0xc2b2ae3d27d4eb4f);
+    return configuration;
   }
 
-  void Take(size_t operation, RegisterState next) {
-    taken_.push_back({operation, std::exchange(state_, std::move(next))});
-    Flip(operation);
+  // Remembers the configuration that taking `operation` leads to.
+  bool IsNew(size_t operation, States::Id next) {
+    return visited_.insert(With(With(done_, operation), ~uint64_t{next})).second;
+  }
+
+  void Take(size_t operation, States::Id next) {
+    taken_.push_back({operation, std::exchange(state_, next)});
+    done_ = With(done_, operation);
     if (IsKnown(operation)) ++done_count_;
     Lift(call_of_[operation]);
     Lift(return_of_[operation]);
     if (taken_.size() > best_.size()) {
-      best_.clear();
-      for (const Taken& taken : taken_) best_.push_back(taken.operation);
+      best_.resize(best_shared_);
+      while (best_.size() < taken_.size()) best_.push_back(taken_[best_.size()].operation);
+      best_shared_ = best_.size();
       best_state_ = state_;
     }
   }
 
   // Takes the last one back; answers where its call stands.
   size_t GoBack() {
-    const Taken last = std::move(taken_.back());
+    const Taken last = taken_.back();
     taken_.pop_back();
+    best_shared_ = std::min(best_shared_, taken_.size());
     state_ = last.before;
-    Flip(last.operation);
+    done_ = With(done_, last.operation);
     if (IsKnown(last.operation)) --done_count_;
     Unlift(return_of_[last.operation]);
     Unlift(call_of_[last.operation]);
@@ -186,17 +221,23 @@ class KeySearch {
   }
 
   const std::vector<RegisterOperation> operations_;
-  RegisterState state_;
+  States states_;
+  const States::Id nothing_ = states_.IdOf(std::nullopt);
+  std::vector<States::Id> arguments_;
+  std::vector<States::Id> expected_;
+  std::vector<States::Id> read_;
+  States::Id state_;
   size_t must_ = 0;        // Operations that are known to have taken effect,
   size_t done_count_ = 0;  // and how many of them are linearized.
   std::vector<Event> events_;
   std::vector<size_t> call_of_;
   std::vector<size_t> return_of_;
-  std::vector<uint64_t> done_;  // A bit for each linearized operation.
+  Configuration done_;  // The set of linearized operations.
   std::vector<Taken> taken_;
-  std::unordered_set<std::string> visited_;  // Looked up only.
-  std::vector<size_t> best_;
-  RegisterState best_state_;
+  std::unordered_set<Configuration, Hash> visited_;  // Looked up only.
+  std::vector<size_t> best_;                         // The longest that taken_ ever was,
+  size_t best_shared_ = 0;                           // and how far it still is the same.
+  States::Id best_state_ = 0;
 };
 
 }  // namespace

@@ -55,33 +55,59 @@ void SimInode::Redo(const Change& change, SimContent* content) {
   }
 }
 
+SimContent SimInode::Durable() const {
+  if (!grown_only_) return durable_;
+  return {now_.bytes.substr(0, durable_bytes_), durable_allocated_};
+}
+
+std::string_view SimInode::DataOf(const Change& change) const {
+  if (!grown_only_) return change.data;
+  return std::string_view(now_.bytes).substr(change.offset, change.length);
+}
+
+void SimInode::Part() {
+  if (!grown_only_) return;
+  durable_ = Durable();
+  for (Change& change : changes_) {
+    if (change.kind == Change::Kind::kWrite) change.data = DataOf(change);
+  }
+  grown_only_ = false;
+}
+
 void SimInode::Write(uint64_t offset, std::string_view data) {
   const uint64_t before = now_.size();
+  if (offset != now_.bytes.size()) Part();
   now_.Write(offset, data);
   Account(before);
-  changes_.push_back({Change::Kind::kWrite, offset, std::string(data)});
+  changes_.push_back({Change::Kind::kWrite, offset, data.size()});
+  if (!grown_only_) changes_.back().data = data;
 }
 
 void SimInode::Truncate(uint64_t size) {
   const uint64_t before = now_.size();
-  changes_.push_back({Change::Kind::kTruncate, size, {}});
+  Part();
+  changes_.push_back({Change::Kind::kTruncate, size});
   Redo(changes_.back(), &now_);
   Account(before);
 }
 
 void SimInode::Preallocate(uint64_t size) {
   const uint64_t before = now_.size();
-  changes_.push_back({Change::Kind::kPreallocate, size, {}});
+  changes_.push_back({Change::Kind::kPreallocate, size});
   Redo(changes_.back(), &now_);
   Account(before);
 }
 
 void SimInode::Sync() {
-  for (const Change& change : changes_) Redo(change, &durable_);
   changes_.clear();
+  grown_only_ = true;
+  durable_bytes_ = now_.bytes.size();
+  durable_allocated_ = now_.allocated;
+  durable_ = {};
 }
 
 void SimInode::FlipBit(uint64_t offset, unsigned bit) {
+  Part();
   for (SimContent* content : {&now_, &durable_}) {
     if (offset >= content->size()) continue;
     if (offset >= content->bytes.size()) content->bytes.resize(offset + 1, '\0');
@@ -92,13 +118,12 @@ void SimInode::FlipBit(uint64_t offset, unsigned bit) {
 void SimInode::Restore(SimContent content) {
   const uint64_t before = now_.size();
   now_ = std::move(content);
-  durable_ = now_;
-  changes_.clear();
+  Sync();
   Account(before);
 }
 
 SimContent SimInode::DrawCrash(Rng& rng) const {
-  SimContent left = durable_;
+  SimContent left = Durable();
   if (changes_.empty()) return left;
   const uint64_t fate = rng.Below(4);  // All lost, all kept, or (twice) in pieces.
   if (fate == 0) return left;
@@ -111,13 +136,14 @@ SimContent SimInode::DrawCrash(Rng& rng) const {
       Redo(change, &left);
       continue;
     }
-    const uint64_t end = change.offset + change.data.size();
+    const std::string_view data = DataOf(change);
+    const uint64_t end = change.offset + data.size();
     for (uint64_t at = change.offset; at < end;) {
       const uint64_t sector = at / kSectorBytes;
       const uint64_t next = std::min(end, (sector + 1) * kSectorBytes);
       if (!stale.contains(sector)) {
         if (rng.Chance(keep_of_16, 16)) {
-          left.Write(at, std::string_view(change.data).substr(at - change.offset, next - at));
+          left.Write(at, data.substr(at - change.offset, next - at));
         } else {
           stale.insert(sector);
         }
@@ -159,15 +185,15 @@ void SimDisk::SyncDirectory(const SimInode* directory) {
       if (!is_wanted(edit)) wanted.push_back(edit.directory.get());
     }
   }
-  std::vector<Operation> rest;
+  size_t kept = 0;
   for (size_t i = 0; i < operations_.size(); ++i) {
-    if (!durable[i]) {
-      rest.push_back(std::move(operations_[i]));
-      continue;
+    if (durable[i]) {
+      for (const Edit& edit : operations_[i]) SetEntry(&edit.directory->durable_entries, edit);
+    } else if (kept++ != i) {
+      operations_[kept - 1] = std::move(operations_[i]);
     }
-    for (const Edit& edit : operations_[i]) SetEntry(&edit.directory->durable_entries, edit);
   }
-  operations_ = std::move(rest);
+  operations_.resize(kept);
 }
 
 // Copies what survives, inode by inode.

@@ -70,16 +70,26 @@ class SimInode {
   struct Change {
     enum class Kind : uint8_t { kWrite, kTruncate, kPreallocate };
     Kind kind;
-    uint64_t offset;  // kWrite; the size for the others.
-    std::string data;
+    uint64_t offset;      // kWrite; the size for the others.
+    uint64_t length = 0;  // kWrite.
+    std::string data{};   // kWrite, unless the file has only grown: then now_ has the bytes.
   };
   static void Redo(const Change& change, SimContent* content);
   void Account(uint64_t size_before);
+  SimContent Durable() const;
+  std::string_view DataOf(const Change& change) const;
+  // Something else than growth is about to happen: now_ will not tell any more what was before.
+  void Part();
 
   const std::shared_ptr<std::atomic<uint64_t>> usage_;
   SimContent now_;
-  SimContent durable_;
   std::vector<Change> changes_;  // Since the last Sync.
+  // As long as the file has only grown since the last Sync (nearly always), what is durable is the
+  // beginning of now_.
+  bool grown_only_ = true;
+  uint64_t durable_bytes_ = 0;
+  uint64_t durable_allocated_ = 0;
+  SimContent durable_;  // Otherwise.
 };
 
 class SimDisk {

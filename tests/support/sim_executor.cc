@@ -147,7 +147,8 @@ uint32_t SimExecutor::Submit(uint32_t id, int64_t time_ns, Task* task, size_t ca
   jobs_[job].counted = !timer;
   if (!timer) ++actor.pending;
   if (time_ns > now_ns_ || timer) {
-    Schedule(time_ns, job, false);
+    jobs_[job].state = JobState::kScheduled;
+    Schedule(time_ns, job);
   } else {
     Enqueue(job);
   }
@@ -196,9 +197,8 @@ Task SimExecutor::FreeJob(uint32_t id) {
   return task;
 }
 
-void SimExecutor::Schedule(int64_t time_ns, uint32_t job, bool frees_actor) {
-  jobs_[job].state = JobState::kScheduled;
-  events_.push_back(Event{time_ns, ++sequence_, job, frees_actor});
+void SimExecutor::Schedule(int64_t time_ns, uint32_t id, uint32_t frees_generation) {
+  events_.push_back(Event{time_ns, ++sequence_, id, frees_generation});
   std::push_heap(events_.begin(), events_.end());
 }
 
@@ -222,20 +222,20 @@ void SimExecutor::DeliverDue() {
     std::pop_heap(events_.begin(), events_.end());
     const Event event = events_.back();
     events_.pop_back();
-    const Job& job = jobs_[event.job];
-    ActorState& actor = actors_[job.actor];
-    const bool current = job.actor_generation == actor.generation;
-    if (event.frees_actor) {
-      const uint32_t id = job.actor;
-      FreeJob(event.job);
-      if (current) {
+    if (event.frees_generation != 0) {
+      ActorState& actor = actors_[event.id];
+      if (actor.generation + 1 == event.frees_generation) {
         actor.busy = false;
-        MarkReady(id);
+        MarkReady(event.id);
       }
-    } else if (current && !actor.stopped && job.task) {
-      Enqueue(event.job);
+      continue;
+    }
+    const Job& job = jobs_[event.id];
+    const ActorState& actor = actors_[job.actor];
+    if (job.actor_generation == actor.generation && !actor.stopped && job.task) {
+      Enqueue(event.id);
     } else {
-      FreeJob(event.job);
+      FreeJob(event.id);
     }
   }
 }
@@ -295,7 +295,7 @@ void SimExecutor::RunNext(uint32_t id) {
   if (occupies) {
     actor.busy = true;
     const auto own = static_cast<int64_t>(rng_.Between(1, static_cast<uint64_t>(max_task_ns_)));
-    Schedule(now_ns_ + spent + own, NewJob(id, nullptr), true);
+    Schedule(now_ns_ + spent + own, id, generation + 1);
   } else {
     MarkReady(id);
   }

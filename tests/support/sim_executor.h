@@ -101,7 +101,7 @@ class SimExecutor {
     uint32_t actor = kNone;
     uint32_t actor_generation = 0;
     bool counted = false;  // In its actor's `pending`.
-    Task task;             // Empty: cancelled, or the event that frees a busy actor.
+    Task task;             // Empty: cancelled.
   };
   struct ActorState {
     uint32_t generation = 0;
@@ -116,8 +116,8 @@ class SimExecutor {
   struct Event {
     int64_t time_ns;
     uint64_t sequence;
-    uint32_t job;
-    bool frees_actor;
+    uint32_t id;                // Of a job, or of the actor that is not busy any more.
+    uint32_t frees_generation;  // Of that actor, plus 1; 0: it is a job.
     bool operator<(const Event& other) const {  // A max-heap's order: the earliest on top.
       if (time_ns != other.time_ns) return time_ns > other.time_ns;
       return sequence > other.sequence;
@@ -133,7 +133,7 @@ class SimExecutor {
   uint64_t IdOf(uint32_t job) const;
   uint32_t NewJob(uint32_t actor, Task task);
   Task FreeJob(uint32_t job);
-  void Schedule(int64_t time_ns, uint32_t job, bool frees_actor);
+  void Schedule(int64_t time_ns, uint32_t id, uint32_t frees_generation = 0);
   void Enqueue(uint32_t job);
   void MarkReady(uint32_t actor);
   void DeliverDue();
@@ -155,7 +155,7 @@ class SimExecutor {
 
   std::deque<ActorState> actors_;
   std::vector<uint32_t> free_actors_;
-  std::deque<Job> jobs_;
+  std::vector<Job> jobs_;
   std::vector<uint32_t> free_jobs_;
   std::vector<Event> events_;    // A heap.
   std::vector<uint32_t> ready_;  // Actors with something to run and nothing in the way.
