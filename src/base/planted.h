@@ -43,6 +43,7 @@ enum class Planted {
   kLeaseWithoutEnd,
   kReceivedNotSynced,
   kDropUnflushedLog,
+  kDroppedReadIsFatal,
   // wal
   kSegmentNameNotSynced,
   kLogNotSynced,

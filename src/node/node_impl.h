@@ -140,6 +140,7 @@ class Node::Impl {
   void WriteQueued();  // Log actor.
   void OnPersisted(const std::vector<uint64_t>& write_ids);
   void QueueDiskRead(raft::DiskRead read);
+  void OnReadFailed(Index first, const sisyphus::Status& status);
   bool OnOwnDisk(Index index) const;
   void HandOverCommitted();
   void ApplyQueued();  // Apply actor.

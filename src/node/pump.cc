@@ -222,19 +222,28 @@ void Node::Impl::QueueDiskRead(raft::DiskRead read) {
     StatusOr<std::vector<wal::RecordLocation>> where =
         log_->Locate(read.first, read.last, read.max_bytes);
     if (!where.ok()) return;  // Compacted meanwhile: the core finds out and sends a snapshot.
-    log_reader_->Post(
-        [this, where = *std::move(where), request = std::move(read.request)]() mutable {
-          StatusOr<std::vector<raft::Entry>> entries = log_->ReadEntries(where);
-          if (!entries.ok()) {
-            raft_->Post([this, status = entries.status()] { Fatal(status); });
-            return;
-          }
-          std::get<raft::AppendRequest>(request.body).entries = *std::move(entries);
-          const NodeId to = request.to;
-          std::vector<PeerMessage> messages;
-          messages.emplace_back(std::move(request));
-          options_.transport->Send(to, std::move(messages));
-        });
+    log_reader_->Post([this, first = read.first, where = *std::move(where),
+                       request = std::move(read.request)]() mutable {
+      StatusOr<std::vector<raft::Entry>> entries = log_->ReadEntries(where);
+      if (!entries.ok()) {
+        OnReadFailed(first, entries.status());
+        return;
+      }
+      std::get<raft::AppendRequest>(request.body).entries = *std::move(entries);
+      const NodeId to = request.to;
+      std::vector<PeerMessage> messages;
+      messages.emplace_back(std::move(request));
+      options_.transport->Send(to, std::move(messages));
+    });
+  });
+}
+
+// Compaction may have dropped the segment between finding the entries and reading them.
+void Node::Impl::OnReadFailed(Index first, const sisyphus::Status& status) {
+  log_actor_->Post([this, first, status] {
+    const bool dropped = !log_->Locate(first, first, /*max_bytes=*/0).ok();
+    if (dropped && !SIS_PLANTED(kDroppedReadIsFatal)) return;
+    raft_->Post([this, status] { Fatal(status); });
   });
 }
 
