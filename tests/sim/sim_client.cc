@@ -1,50 +1,59 @@
 #include "tests/sim/sim_client.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
+
+#include "kv/history.h"
 
 namespace sisyphus::testing {
 namespace {
 
-using Kind = RegisterOperation::Kind;
+using Kind = SimRequest::Kind;
 using kv::Consistency;
 
 // Of the server's patience, in hundredths of the client's: mostly the server gives up first.
 constexpr int64_t kServerShare = 80;
 // True time by the time that a clock shows, in hundredths, at the most: see Nemesis.
 constexpr int64_t kSlowestClock = 105;
-// No more is appended to a value of this size.
-constexpr size_t kLongValue = 400;
-
-// These promise that nothing happened or will happen.
-bool NeverApplied(const Status& status) {
-  return status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kAborted ||
-         status.code() == StatusCode::kResourceExhausted ||
-         status.code() == StatusCode::kOutOfRange;
-}
-
 }  // namespace
 
 // The way back to the client from whichever actor answers. It ends with the server's process.
 class SimClient::Reply {
  public:
-  Reply(SimClient* client, uint64_t request, SimProcess* process)
-      : client_(client), request_(request), process_(process) {}
+  Reply(SimClient* client, uint64_t number, SimProcess* process)
+      : client_(client), number_(number), process_(process) {}
 
-  void operator()(Outcome outcome) const {
+  void operator()(SimOutcome outcome) const {
     if (!process_->alive()) return;
     if (outcome.status.ok()) client_->world_->OnTold(outcome.revision);
-    client_->world_->executor->After(
-        client_->Hop(), [client = client_, request = request_, outcome = std::move(outcome)] {
-          client->OnOutcome(request, outcome);
-        });
+    client_->world_->executor->After(client_->Hop(), [client = client_, number = number_,
+                                                      outcome = std::move(outcome)]() mutable {
+      client->OnOutcome(number, std::move(outcome));
+    });
   }
 
  private:
   SimClient* client_;
-  uint64_t request_;
+  uint64_t number_;
   SimProcess* process_;
 };
+
+void ClientWorld::OnTold(Index revision) {
+  if (newest_told() < revision) told[executor->now()] = revision;
+}
+
+void ClientWorld::Violate(const std::string& what) {
+  if (violation.empty()) violation = what;
+}
+
+void ClientWorld::OnExpired(uint64_t lease) {
+  const auto until = leases.find(lease);
+  if (until == leases.end() || executor->now() >= until->second) return;
+  const std::chrono::duration<double> left = until->second - executor->now();
+  Violate("lease " + std::to_string(lease) + " ends " + std::to_string(left.count()) +
+          " s before its time");
+}
 
 SimClient::SimClient(ClientWorld* world, uint64_t id, uint64_t seed)
     : world_(world), id_(id), rng_(seed) {}
@@ -59,220 +68,201 @@ void SimClient::Start() {
 }
 
 void SimClient::ThinkThenAct() {
-  const auto mean = static_cast<uint64_t>(world_->think_time.count());
-  world_->executor->After(Duration(static_cast<int64_t>(rng_.Between(0, 2 * mean))),
-                          [this] { Act(); });
+  world_->executor->After(DrawPause(), [this] { Act(); });
 }
 
 void SimClient::Act() {
   if (stopped_ || under_way_) return;
   SimServer* server = world_->cluster->Draw(rng_);
   if (!server->up()) return ThinkThenAct();  // Connection refused: nothing was asked.
-  const std::string key = "key" + std::to_string(rng_.Below(world_->keys));
-  if (rng_.Chance(world_->reads_of_10, 10)) {
-    return Begin(server, {.operation = {.kind = Kind::kGet, .key = key}, .terms = DrawTerms(key)});
+  if (answer_.status.ok() && request_.retry && last_answered_ && rng_.Chance(1, 6)) {
+    return Begin(server, request_, Purpose::kEcho);
   }
-  if (rng_.Chance(world_->appends_of_10, 10)) {
-    append_to_ = key;
-    return Read(server, key);
-  }
-  const uint64_t dice = rng_.Below(10);
-  if (dice < 2) return Begin(server, {.operation = {.kind = Kind::kDelete, .key = key}});
-  if (dice < 5 && seen_.contains(key)) return CompareAndSet(server, key, /*append=*/false);
-  Write(server, key);
-}
-
-kv::ReadTerms SimClient::DrawTerms(const std::string& key) {
-  kv::ReadTerms terms;
-  if (rng_.Chance(world_->lease_reads_of_10, 10)) {
-    terms.consistency = Consistency::kLease;
-  } else if (rng_.Chance(world_->stale_reads_of_10, 10)) {
-    terms.consistency = Consistency::kStale;
-    if (rng_.Chance(1, 2)) {
-      terms.max_staleness = std::chrono::milliseconds(static_cast<int64_t>(rng_.Between(1, 800)));
-    }
-  }
-  // What this client has seen of the key, and sometimes a little more.
-  const auto seen = seen_.find(key);
-  if (seen != seen_.end() && rng_.Chance(1, 4)) {
-    terms.min_revision = Index(seen->second.revision.value() + (rng_.Chance(1, 4) ? 1 : 0));
-  }
-  return terms;
-}
-
-// Requires: seen_ has the key.
-void SimClient::CompareAndSet(SimServer* server, const std::string& key, bool append) {
-  const Seen& seen = seen_[key];
-  Request request{.operation = {.kind = Kind::kCompareAndSet, .key = key, .expected = seen.value}};
-  if (seen.value) {
-    request.condition.if_revision = seen.revision;
-    if (append && seen.value->size() < kLongValue) request.operation.argument = *seen.value + "+";
-  } else {
-    request.condition.if_absent = true;
+  SimRequest request = Choose();
+  if (!request.reads() && request.kind != Kind::kCompact &&
+      rng_.Chance(world_->mix.sessions_of_10, 10)) {
+    if (answered_sequence_ > 1 && rng_.Chance(1, 20))
+      return Begin(server, OldWrite(), Purpose::kOld);
+    request.retry = {{"c" + std::to_string(id_), ++sequence_}};
   }
   Begin(server, std::move(request));
 }
 
 void SimClient::Read(SimServer* server, const std::string& key) {
-  Begin(server, {.operation = {.kind = Kind::kGet, .key = key}});
+  Begin(server, {.kind = Kind::kGet, .key = key});
 }
 
 void SimClient::Write(SimServer* server, const std::string& key) {
-  Begin(server, {.operation = {.kind = Kind::kPut, .key = key}});
+  Begin(server, {.kind = Kind::kPut, .key = key, .value = NewValue()});
 }
 
-void SimClient::Begin(SimServer* server, Request request) {
+void SimClient::Begin(SimServer* server, SimRequest request, Purpose purpose) {
   under_way_ = true;
   last_answered_ = false;
-  const uint64_t number = ++request_;
-  RegisterOperation& operation = request.operation;
-  operation.client = id_;
-  operation.called = ++world_->event;
-  if (operation.kind == Kind::kPut || operation.kind == Kind::kCompareAndSet) {
-    operation.argument += std::to_string(id_) + "." + std::to_string(number);
-    // Some values are large enough to fill a memtable or a log segment.
-    if (rng_.Chance(world_->large_of_100, 100))
-      operation.argument.append(rng_.Between(1, 3000), '.');
-  }
-  operation_ = operation;
-  stale_ = operation.kind == Kind::kGet && request.terms.consistency == Consistency::kStale;
+  request_ = std::move(request);
+  purpose_ = purpose;
+  call_ = {.client = id_, .called = ++world_->event};
+  called_at_ = world_->executor->now();
+  told_before_ = world_->newest_told();
+  tries_ = 0;
+  maybe_done_ = false;
+  Send(server);
+}
+
+void SimClient::Send(SimServer* server) {
+  ++tries_;
+  const uint64_t number = ++number_;
   const Incarnation target = server->incarnation();
-  world_->executor->After(
-      Hop(), [this, server, number, target, request = std::move(request)]() mutable {
-        if (!server->up() || server->incarnation() != target) return;  // Lost on the way.
-        Reply reply(this, number, server->process());
-        const bool taken = server->door()->TryPost([this, server, request = std::move(request),
-                                                    reply] { AtDoor(server, request, reply); });
-        if (!taken) OnOutcome(number, {MakeStatus(StatusCode::kResourceExhausted, "door"), {}, {}});
-      });
+  // A copy travels: the client may have given up by then.
+  world_->executor->After(Hop(), [this, server, number, target, request = request_]() mutable {
+    if (!server->up() || server->incarnation() != target) return;  // Lost on the way.
+    Reply reply(this, number, server->process());
+    const bool taken = server->door()->TryPost(
+        [this, server, request = std::move(request), reply] { AtDoor(server, request, reply); });
+    if (!taken) OnOutcome(number, {.status = MakeStatus(StatusCode::kResourceExhausted, "door")});
+  });
   world_->executor->After(world_->patience, [this, number] {
-    OnOutcome(number, {MakeStatus(StatusCode::kDeadlineExceeded, "no answer"), {}, {}});
+    OnOutcome(number, {.status = MakeStatus(StatusCode::kDeadlineExceeded, "no answer")});
+  });
+}
+
+void SimClient::SendAgain() {
+  ++number_;  // An answer to the last try comes too late now.
+  world_->executor->After(DrawPause(), [this] {
+    SimServer* server = world_->cluster->Draw(rng_);
+    if (server->up()) return Send(server);
+    ++tries_;
+    OnOutcome(number_, {.status = MakeStatus(StatusCode::kUnavailable, "connection refused")});
   });
 }
 
 // Runs on the server's door actor.
-void SimClient::AtDoor(SimServer* server, const Request& request, Reply reply) {
-  const RegisterOperation& operation = request.operation;
+void SimClient::AtDoor(SimServer* server, const SimRequest& request, Reply reply) {
   const MonotonicTime deadline =
       server->process()->clock().Now() + world_->patience * kServerShare / 100;
-  switch (operation.kind) {
-    case Kind::kGet:
-      server->store()->WaitReadable(
-          request.terms, deadline,
-          [this, server, key = operation.key, terms = request.terms, reply](const Status& status) {
-            if (!status.ok()) return reply({status, {}, {}});
-            // The node's actors do not read tables.
-            server->door()->Post(
-                [this, server, key, terms, reply] { ReadAtDoor(server, key, terms, reply); });
-          });
-      return;
-    case Kind::kDelete:
-      server->store()->Delete({.key = operation.key, .condition = {}}, deadline,
-                              [reply](StatusOr<kv::DeleteResult> result) {
-                                if (!result.ok()) return reply({result.status(), {}, {}});
-                                reply({OkStatus(), {}, result->revision});
-                              });
-      return;
-    default:
-      break;
-  }
-  kv::PutRequest put{
-      .key = operation.key, .value = operation.argument, .condition = request.condition};
-  server->store()->Put(std::move(put), deadline, [reply](StatusOr<kv::PutResult> result) {
-    if (!result.ok()) return reply({result.status(), {}, {}});
-    reply({OkStatus(), {}, result->revision, result->succeeded});
-  });
-}
-
-void ClientWorld::OnTold(Index revision) {
-  if (!told.empty() && told.rbegin()->second >= revision) return;
-  told[executor->now()] = revision;
+  if (!request.reads()) return Submit(*server->store(), request, deadline, reply);
+  server->store()->WaitReadable(request.terms, deadline,
+                                [this, server, request, reply](const Status& status) {
+                                  if (!status.ok()) return reply({.status = status});
+                                  // The node's actors do not read tables.
+                                  server->door()->Post([this, server, request, reply] {
+                                    if (request.kind == Kind::kRange)
+                                      return StartWalk(server, request, reply);
+                                    ReadAtDoor(server, request, reply);
+                                  });
+                                });
 }
 
 void SimClient::CheckTerms(const std::string& who, const kv::ReadTerms& terms,
                            const kv::GetResult& result) {
-  if (!world_->violation.empty()) return;
   const std::string says = who + " shows the state after entry " + ToString(result.store_revision);
   if (result.store_revision < terms.min_revision) {
-    world_->violation = says + ", not " + ToString(terms.min_revision);
+    world_->Violate(says + ", not " + ToString(terms.min_revision));
   }
   if (!result.staleness) return;
   if (terms.max_staleness && *result.staleness > *terms.max_staleness) {
-    world_->violation = says + ", older than allowed";
+    world_->Violate(says + ", older than allowed");
   }
   // It was measured by a clock that may be slow.
   const auto then =
       world_->told.upper_bound(world_->executor->now() - *result.staleness * kSlowestClock / 100);
   if (then == world_->told.begin()) return;
   if (const Index missed = std::prev(then)->second; missed > result.store_revision) {
-    world_->violation = says + " and says that it lacks nothing told " +
-                        std::to_string(result.staleness->count()) + " ns ago; it lacks " +
-                        ToString(missed);
+    world_->Violate(says + " and says that it lacks nothing told " +
+                    std::to_string(result.staleness->count()) + " ns ago; it lacks " +
+                    ToString(missed));
   }
 }
 
-void SimClient::ReadAtDoor(SimServer* server, const std::string& key, const kv::ReadTerms& terms,
-                           Reply reply) {
-  StatusOr<kv::GetResult> result = server->store()->Read({.key = key, .terms = terms});
-  if (!result.ok()) return reply({result.status(), {}, {}});
+void SimClient::ReadAtDoor(SimServer* server, const SimRequest& request, Reply reply) {
+  StatusOr<kv::GetResult> result =
+      server->store()->Read({.key = request.key, .terms = request.terms});
+  if (!result.ok()) return reply({.status = result.status()});
   const std::string who = "node " + ToString(server->id());
-  world_->history->OnRead(who, key, result->store_revision, result->found);
-  CheckTerms(who, terms, *result);
+  world_->history->OnRead(who, request.key, result->store_revision, result->found);
+  CheckTerms(who, request.terms, *result);
   Index& shown = world_->shown[server->incarnation()];
-  if (result->store_revision < shown && world_->violation.empty()) {
-    world_->violation = who + " shows the state after entry " + ToString(result->store_revision) +
-                        ", having shown that after " + ToString(shown);
+  if (result->store_revision < shown) {
+    world_->Violate(who + " shows the state after entry " + ToString(result->store_revision) +
+                    ", having shown that after " + ToString(shown));
   }
   shown = result->store_revision;
-  Outcome outcome;
+  SimOutcome outcome{.revision = result->store_revision};
   if (result->found) {
     outcome.read = std::move(result->found->value);
-    outcome.revision = result->found->mod_revision;
+    outcome.mod_revision = result->found->mod_revision;
   }
   reply(std::move(outcome));
 }
 
-void SimClient::OnOutcome(uint64_t request, Outcome outcome) {
-  if (request != request_ || !under_way_) return;  // Given up before.
-  under_way_ = false;
-  last_status_ = outcome.status;
-  const bool append = !std::exchange(append_to_, "").empty();
-  if (outcome.status.ok()) {
-    operation_.returned = ++world_->event;
-    operation_.read = outcome.read;
-    operation_.succeeded = outcome.succeeded;
-    last_answered_ = true;
-    ++world_->answered;
-    Remember(outcome);
-  } else if (NeverApplied(outcome.status)) {
-    ++world_->refused;  // If it happens all the same, a read will see a value that nobody wrote.
-  } else {
-    ++world_->unknown;
-    if (!stale_) world_->operations.push_back(operation_);
-  }
-  if (!started_ || stopped_) return;
-  if (append && last_answered_) {
-    SimServer* server = world_->cluster->Draw(rng_);
-    if (server->up()) return CompareAndSet(server, operation_.key, /*append=*/true);
-  }
-  ThinkThenAct();
-}
+// A walk over a range, some keys a step, while the server works on.
+class SimClient::Walk {
+ public:
+  Walk(SimClient* client, SimServer* server, const SimRequest& request, Index revision,
+       bool reverse, Reply reply)
+      : client_(client),
+        server_(server),
+        request_(request),
+        revision_(revision),
+        reader_(server->store()->NewRangeReader({request.key, request.end}, revision, reverse)),
+        reply_(reply) {}
 
-void SimClient::Remember(const Outcome& outcome) {
-  if (operation_.kind != Kind::kGet) {
-    world_->invariants->OnAcknowledged(outcome.revision);
+  // Runs on the door.
+  static void Step(const std::shared_ptr<Walk>& walk) {
+    const Status status = walk->Read();
+    ClientWorld* world = walk->client_->world_;
+    if (status.ok() && !walk->reader_->done()) {
+      return walk->server_->door()->Post([walk] { Step(walk); });
+    }
+    const std::string who = "node " + ToString(walk->server_->id());
+    if (status.ok()) {
+      world->history->OnRange(who, walk->request_.key, walk->request_.end, walk->revision_,
+                              walk->found_);
+    } else if (kv::IsCompacted(status) && world->history->floor() <= walk->revision_) {
+      world->Violate(who + " says that it lacks the past after entry " + ToString(walk->revision_));
+    }
+    walk->reply_({.status = status, .revision = walk->revision_});
   }
-  if (stale_) return;  // Any earlier state would do: the state's own history has judged it.
-  if (operation_.kind == Kind::kGet) {
-    seen_[operation_.key] = {outcome.read, outcome.revision};
-  } else if (operation_.kind == Kind::kDelete) {
-    seen_[operation_.key] = {};
-  } else if (outcome.succeeded) {
-    seen_[operation_.key] = {operation_.argument, outcome.revision};
-  } else {
-    seen_.erase(operation_.key);
+
+ private:
+  Status Read() {
+    uint64_t left = client_->rng_.Between(1, 4);
+    Status decoded = OkStatus();
+    SIS_RETURN_IF_ERROR(reader_->Read([&](const kv::RangeReader::Entry& entry) {
+      StatusOr<kv::VersionedValue> value =
+          kv::DecodeTreeValue(entry.tree_value, entry.mod_revision);
+      if (!value.ok()) {
+        decoded = value.status();
+        return false;
+      }
+      found_.emplace_back(entry.key, *std::move(value));
+      return --left > 0;
+    }));
+    if (client_->rng_.Chance(1, 4)) {
+      reader_->ReleaseOlderThan(Duration(0), server_->process()->clock().Now());
+    }
+    return decoded;
   }
-  world_->operations.push_back(operation_);
+
+  SimClient* const client_;
+  SimServer* const server_;
+  const SimRequest request_;
+  const Index revision_;
+  const std::unique_ptr<kv::RangeReader> reader_;
+  const Reply reply_;
+  StateHistory::Found found_;
+};
+
+void SimClient::StartWalk(SimServer* server, const SimRequest& request, Reply reply) {
+  const uint64_t now = server->store()->revision().value();
+  uint64_t revision = now;
+  if (request.past) {
+    // Sometimes below what is held.
+    const uint64_t floor = server->store()->history_floor().value();
+    revision = rng_.Between(std::min(now, floor - std::min<uint64_t>(floor, 3)), now);
+  }
+  Walk::Step(
+      std::make_shared<Walk>(this, server, request, Index(revision), rng_.Chance(1, 3), reply));
 }
 
 }  // namespace sisyphus::testing

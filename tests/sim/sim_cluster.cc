@@ -73,8 +73,18 @@ void SimCluster::LearnMemberships() {
     if (core.membership_index <= core.commit) {
       usual_.invariants->OnMembership(server->incarnation(), core.membership_index,
                                       core.membership);
+    } else {
+      usual_.invariants->OnProposed(core.membership_index, core.membership);
     }
   }
+}
+
+// What a leader was asked for is in the air until another one's entry is chosen, even if nobody
+// was sent it: a crash may leave it in the log of that leader alone.
+void SimCluster::NoteAsked(Term term, raft::Membership membership) {
+  std::erase_if(
+      asked_, [this](const auto& asked) { return asked.first < usual_.invariants->chosen_term(); });
+  asked_.emplace_back(term, std::move(membership));
 }
 
 bool SimCluster::IsMember(NodeId id) const { return raft::IsMember(membership(), id); }
@@ -91,7 +101,10 @@ bool SimCluster::IsSound(NodeId id) const {
 }
 
 bool SimCluster::CanLose(const SimServer& server) const {
-  const std::vector<raft::Membership> all = usual_.invariants->PossibleMemberships();
+  std::vector<raft::Membership> all = usual_.invariants->PossibleMemberships();
+  for (const auto& [term, membership] : asked_) {
+    if (term >= usual_.invariants->chosen_term()) all.push_back(membership);
+  }
   return std::all_of(all.begin(), all.end(),
                      [&](const raft::Membership& each) { return IsSafe(each, server.id()); });
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -35,13 +36,18 @@ class SimCluster {
   SimServer* Add();
   bool full() const { return servers_.size() >= kMostServers; }
 
-  // Tells the invariants which memberships the living servers know of.
+  // Tells the invariants which memberships the living servers have in their logs.
   void LearnMemberships();
 
   // The newest membership that is known to be committed.
   const raft::Membership& membership() const { return usual_.invariants->membership(); }
   bool IsMember(NodeId id) const;     // Of that one.
   bool MayBeMember(NodeId id) const;  // Of that one or one that may follow.
+
+  // The leader of `term` was asked for a change: `membership` may come to hold.
+  void NoteAsked(Term term, raft::Membership membership);
+  // What became of everything that was asked for is known.
+  void ForgetAsked() { asked_.clear(); }
 
   // Whether a majority is left if `server` is never heard of again.
   bool CanLose(const SimServer& server) const;
@@ -60,6 +66,7 @@ class SimCluster {
   const SimServerOptions usual_;
   Rng rng_;
   std::vector<std::unique_ptr<SimServer>> servers_;
+  std::vector<std::pair<Term, raft::Membership>> asked_;
 };
 
 }  // namespace sisyphus::testing

@@ -6,6 +6,7 @@
 //   sim --plant all --seeds 500        until each planted mistake is found, or is not
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -41,6 +42,8 @@ struct Totals {
   double seconds = 0;
   double longest = 0;
   uint64_t steps = 0, answered = 0, refused = 0, unknown = 0, faults = 0, deaths = 0, entries = 0;
+  uint64_t replayed = 0;
+  std::array<uint64_t, kKinds> by_kind{};
   uint64_t lost = 0, changed = 0, denied = 0, memberships = 0;
   double recovery = 0;                      // The longest.
   uint64_t with_snapshot = 0, gave_up = 0;  // Runs.
@@ -54,6 +57,8 @@ struct Totals {
     answered += result.answered;
     refused += result.refused;
     unknown += result.unknown;
+    replayed += result.replayed;
+    for (size_t i = 0; i < kKinds; ++i) by_kind[i] += result.by_kind[i];
     faults += result.faults;
     deaths += result.deaths;
     entries += result.entries;
@@ -100,6 +105,11 @@ void PrintTotals(const Totals& totals, double cpu) {
       "%llu answered, %llu faults, %llu deaths\n",
       Wide(totals.runs), totals.failures.size(), totals.seconds, cpu, totals.seconds / cpu,
       Wide(totals.answered), Wide(totals.faults), Wide(totals.deaths));
+  std::printf(" ");
+  for (size_t i = 0; i < kKinds; ++i) {
+    std::printf(" %llu %s,", Wide(totals.by_kind[i]), NameOf(static_cast<SimRequest::Kind>(i)));
+  }
+  std::printf(" %llu repeats\n", Wide(totals.replayed));
   PrintCounters(totals.servers, totals.lost);
   std::printf("  %llu memberships, %llu changes granted and %llu refused on request\n",
               Wide(totals.memberships), Wide(totals.changed), Wide(totals.denied));
@@ -111,6 +121,10 @@ void PrintTotals(const Totals& totals, double cpu) {
 
 bool WriteJson(const Flags& flags, const Totals& totals, double cpu) {
   std::ofstream file(flags.json);
+  nlohmann::json by_kind;
+  for (size_t i = 0; i < kKinds; ++i) {
+    by_kind[NameOf(static_cast<SimRequest::Kind>(i))] = totals.by_kind[i];
+  }
   file << nlohmann::json{{"first_seed", flags.first_seed},
                          {"runs", totals.runs},
                          {"failed", totals.failures.size()},
@@ -118,6 +132,8 @@ bool WriteJson(const Flags& flags, const Totals& totals, double cpu) {
                          {"cpu_seconds", cpu},
                          {"steps", totals.steps},
                          {"requests_answered", totals.answered},
+                         {"requests_answered_by_kind", by_kind},
+                         {"repeats", totals.replayed},
                          {"requests_refused", totals.refused},
                          {"requests_unknown", totals.unknown},
                          {"entries", totals.entries},

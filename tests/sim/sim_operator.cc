@@ -49,7 +49,7 @@ void SimOperator::Act() {
   raft::MembershipChange change = Choose(*leader, now, &expect);
   if (change.operations.empty()) return;
   if (expect == Expect::kAnything && !IsSafe(now, change)) return;
-  Ask(leader, std::move(change), expect);
+  Ask(leader, now, std::move(change), expect);
 }
 
 bool SimOperator::IsSafe(const raft::Membership& now, const raft::MembershipChange& change) const {
@@ -135,10 +135,17 @@ NodeId SimOperator::Victim(const SimServer& leader, const raft::Membership& now)
   return members[rng_.Below(members.size())];
 }
 
-void SimOperator::Ask(SimServer* leader, raft::MembershipChange change, Expect expect) {
+void SimOperator::Ask(SimServer* leader, const raft::Membership& now, raft::MembershipChange change,
+                      Expect expect) {
   const uint64_t number = ++number_;
   waiting_ = true;
   const std::string what = Describe(change);
+  const Term term = leader->node()->View().term;
+  if (const auto next = raft::ApplyChange(now, change); next.ok()) {
+    options_.cluster->NoteAsked(term, *next);
+    const auto then = next->joint() ? raft::LeaveJoint(*next) : next;
+    if (then.ok()) options_.cluster->NoteAsked(term, *then);
+  }
   if (options_.say) options_.say("node " + ToString(leader->id()) + " is asked to " + what);
   leader->node()->ChangeMembership(std::move(change), leader->process()->clock().Now() + kPatience,
                                    [this, number, expect, what](const Status& status) {
@@ -153,6 +160,11 @@ void SimOperator::OnAnswer(uint64_t number, Expect expect, const std::string& wh
                            const Status& status) {
   if (number == number_) waiting_ = false;
   status.ok() ? ++changed_ : ++refused_;
+  if (status.ok()) {
+    // The leader says who the members are now; what was asked for before is done, or lost.
+    options_.cluster->LearnMemberships();
+    options_.cluster->ForgetAsked();
+  }
   if (options_.say) {
     options_.say("asked to " + what + ": " +
                  (status.ok() ? "done" : std::string(MessageOf(status))));

@@ -56,7 +56,8 @@ class SimOperator {
   NodeId Newcomer(const raft::Membership& now, bool start);
   NodeId Victim(const SimServer& leader, const raft::Membership& now);
   bool IsSafe(const raft::Membership& now, const raft::MembershipChange& change) const;
-  void Ask(SimServer* leader, raft::MembershipChange change, Expect expect);
+  void Ask(SimServer* leader, const raft::Membership& now, raft::MembershipChange change,
+           Expect expect);
   void OnAnswer(uint64_t number, Expect expect, const std::string& what, const Status& status);
 
   const OperatorOptions options_;

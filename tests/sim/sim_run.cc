@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
-#include <optional>
 #include <utility>
 
 #include "tests/sim/crash_note.h"
@@ -18,6 +17,8 @@ using std::chrono::seconds;
 constexpr Duration kRecoveryLimit = seconds(30);
 // A snapshot whose transfer was broken off is offered again after some ten seconds.
 constexpr Duration kConvergenceLimit = seconds(60);
+// Nobody asks for a longer lease, or keeps one alive, when clients have stopped.
+constexpr Duration kLeaseLimit = seconds(15);
 
 double Seconds(MonotonicTime time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
@@ -107,16 +108,35 @@ void SimRun::MakeClients() {
   world_.invariants = &invariants_;
   world_.history = &history_;
   world_.cluster = cluster_.get();
-  world_.keys = rng_.Chance(3, 4) ? rng_.Between(1, 8) : rng_.Between(20, 200);
-  world_.think_time = milliseconds(static_cast<int64_t>(rng_.Between(1, 40)));
-  world_.reads_of_10 = static_cast<uint32_t>(rng_.Between(1, 8));
-  world_.lease_reads_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(11)) : 0;
-  world_.stale_reads_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(8)) : 0;
-  world_.appends_of_10 = rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Below(8)) : 0;
-  world_.large_of_100 = static_cast<uint32_t>(rng_.Between(5, 60));
+  history_.SetExpiryListener([this](uint64_t lease) { world_.OnExpired(lease); });
+  const uint64_t keys = rng_.Chance(3, 4) ? rng_.Between(1, 8) : rng_.Between(20, 200);
+  for (uint64_t i = 0; i < keys; ++i) world_.keys.push_back("key" + std::to_string(i));
+  std::sort(world_.keys.begin(), world_.keys.end());
+  DrawMix(&world_.mix);
   const uint64_t clients = rng_.Between(2, 8);
   for (uint64_t i = 1; i <= clients; ++i) {
     clients_.push_back(std::make_unique<SimClient>(&world_, i, rng_.Next()));
+  }
+}
+
+void SimRun::DrawMix(ClientMix* mix) {
+  const auto some = [this](uint64_t most) {
+    return rng_.Chance(1, 2) ? static_cast<uint32_t>(rng_.Between(1, most)) : 0;
+  };
+  mix->think_time = milliseconds(static_cast<int64_t>(rng_.Between(1, 40)));
+  mix->period = milliseconds(static_cast<int64_t>(rng_.Between(2'000, 20'000)));
+  mix->busy_of_8 = rng_.Chance(1, 8) ? 8 : static_cast<uint32_t>(rng_.Between(1, 4));
+  mix->reads_of_10 = static_cast<uint32_t>(rng_.Between(1, 8));
+  mix->lease_reads_of_10 = some(10);
+  mix->stale_reads_of_10 = some(7);
+  mix->appends_of_10 = some(7);
+  mix->large_of_100 = static_cast<uint32_t>(rng_.Between(5, 60));
+  mix->sessions_of_10 = some(10);
+  mix->special_of_10 = some(5);
+  using Kind = SimRequest::Kind;
+  for (const Kind kind :
+       {Kind::kRange, Kind::kDeleteRange, Kind::kTxn, Kind::kGrant, Kind::kCompact}) {
+    if (rng_.Chance(1, 2)) mix->special.push_back(kind);
   }
 }
 
@@ -215,15 +235,17 @@ void SimRun::BootLater(SimServer* server) {
 
 bool SimRun::Step(MonotonicTime limit) {
   if (!failure_.empty() || !executor_.Step(limit)) return false;
+  bool deaths = false;
   for (const auto& server : cluster_->servers()) {
-    if (server->up() && server->process() == executor_.last()) {
-      if (server->node() != nullptr) {
-        invariants_.OnView(server->incarnation(), server->node()->View());
-      }
-      break;
+    const SimProcess* process = server->process();
+    if (process == nullptr) continue;
+    if (!process->alive()) {
+      deaths = true;
+    } else if (process == executor_.last() && server->node() != nullptr) {
+      invariants_.OnView(server->incarnation(), server->node()->View());
     }
   }
-  BuryTheDead();
+  if (deaths) BuryTheDead();
   if (!invariants_.ok()) Fail(invariants_.violation());
   if (!history_.ok()) Fail(history_.violation());
   if (!world_.violation.empty()) Fail(world_.violation);
@@ -289,7 +311,9 @@ void SimRun::MajorityPhase() {
   std::string text;
   for (const NodeId id : majority_) text += " " + ToString(id);
   Say("healed:" + text);
-  for (bool write : {true, false}) {
+  // A leader that nobody writes to must be able to answer a read, too.
+  const bool write_first = rng_.Chance(1, 2);
+  for (const bool write : {write_first, !write_first}) {
     while (failure_.empty()) {
       if (GrowMajority()) begin = executor_.now();
       auto at = majority_.begin();
@@ -339,8 +363,11 @@ void SimRun::RecoveryPhase() {
   for (const auto& server : cluster_->servers()) {
     ProbeUntil(end, server.get(), "key0", /*write=*/true);
   }
-  for (uint64_t key = 0; key < world_.keys && failure_.empty(); ++key) {
-    ProbeUntil(end, cluster_->Draw(rng_), "key" + std::to_string(key), /*write=*/false);
+  for (const std::string& key : world_.keys) {
+    if (failure_.empty()) ProbeUntil(end, cluster_->Draw(rng_), key, /*write=*/false);
+  }
+  if (!RunUntil(kLeaseLimit, [this] { return history_.leases() == 0; })) {
+    Fail("liveness: " + std::to_string(history_.leases()) + " leases do not end");
   }
   CheckConvergence();
 }
@@ -354,20 +381,13 @@ void SimRun::CheckConvergence() {
     return true;
   });
   if (!equal) return Fail("the replicas do not converge");
-  for (uint64_t i = 0; i < world_.keys; ++i) {
-    std::optional<std::string> first;
-    for (const auto& server : cluster_->servers()) {
-      if (server->rotten() || server->gone()) continue;
-      const auto read = server->machine()->Read("key" + std::to_string(i));
-      if (!read.ok()) return Fail("reading a replica: " + std::string(MessageOf(read.status())));
-      const std::string value =
-          read->found ? read->found->value + "@" + ToString(read->found->mod_revision) : "-";
-      if (first && *first != value) {
-        return Fail("replicas differ at key" + std::to_string(i) + ": " + *first + " and " + value);
-      }
-      first = value;
-    }
+  for (const auto& server : cluster_->servers()) {
+    if (server->rotten() || server->gone()) continue;
+    const std::string who = "in the end node " + ToString(server->id());
+    const Status status = history_.CheckTree(who, *server->machine()->db());
+    if (!status.ok()) return Fail(who + ": " + std::string(MessageOf(status)));
   }
+  if (!history_.ok()) Fail(history_.violation());
 }
 
 void SimRun::CheckHistory() {
@@ -397,6 +417,8 @@ SimRunResult SimRun::Execute() {
   result.answered = world_.answered;
   result.refused = world_.refused;
   result.unknown = world_.unknown;
+  result.replayed = world_.replayed;
+  std::copy(std::begin(world_.by_kind), std::end(world_.by_kind), result.by_kind.begin());
   result.faults = nemesis_->strikes().size();
   result.strikes = nemesis_->strikes();
   result.lasting = nemesis_->lasting();

@@ -11,6 +11,7 @@
 #ifndef SISYPHUS_TESTS_SIM_SIM_RUN_H_
 #define SISYPHUS_TESTS_SIM_SIM_RUN_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -49,6 +50,8 @@ struct SimRunResult {
   uint64_t answered = 0;
   uint64_t refused = 0;
   uint64_t unknown = 0;
+  uint64_t replayed = 0;                   // Writes that were asked for again, having been done.
+  std::array<uint64_t, kKinds> by_kind{};  // Answered, by SimRequest::Kind.
   uint64_t faults = 0;
   uint64_t deaths = 0;
   uint64_t entries = 0;
@@ -72,6 +75,7 @@ class SimRun {
 
  private:
   void MakeClients();
+  void DrawMix(ClientMix* mix);
   SimServerOptions DrawSizes();
   uint64_t DrawFounders();
   void Boot(SimServer* server);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "base/check.h"
 
 namespace sisyphus::testing {
@@ -34,15 +36,19 @@ TEST(SimRunTest, DifferentSeedsAreDifferentRuns) {
 // Runs without work or faults would prove nothing, nor would runs that never leave memory.
 TEST(SimRunTest, RunsDoSomething) {
   uint64_t answered = 0, deaths = 0, faults = 0, lost = 0;
+  uint64_t replayed = 0;
+  std::array<uint64_t, kKinds> by_kind{};
   ServerCounters servers;
   for (uint64_t seed = 100; seed < 200; ++seed) {
-    const SimRunResult result = SimRun({.seed = seed, .seconds = 10}).Execute();
+    const SimRunResult result = SimRun({.seed = seed, .seconds = 20}).Execute();
     EXPECT_EQ(result.failure, "") << "seed " << seed;
     EXPECT_FALSE(result.gave_up) << "seed " << seed;
     answered += result.answered;
     deaths += result.deaths;
     faults += result.faults;
     lost += result.lost;
+    replayed += result.replayed;
+    for (size_t i = 0; i < kKinds; ++i) by_kind[i] += result.by_kind[i];
     servers.Add(result.servers);
   }
   EXPECT_GT(answered, 20'000u);
@@ -54,6 +60,10 @@ TEST(SimRunTest, RunsDoSomething) {
   EXPECT_GT(servers.log_reads, 5u);
   EXPECT_GT(servers.snapshots_installed, 10u);
   EXPECT_GT(lost, 5u);
+  for (size_t i = 0; i < kKinds; ++i) {
+    EXPECT_GT(by_kind[i], 30u) << NameOf(static_cast<SimRequest::Kind>(i));
+  }
+  EXPECT_GT(replayed, 100u);
 }
 
 TEST(SimRunDeathTest, AnAbortNamesItsSeed) {

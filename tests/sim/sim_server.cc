@@ -35,7 +35,7 @@ class SimServer::CheckedMachine final : public node::StateMachine {
     for (size_t i = 0; before + i < results->size(); ++i) {
       server_->options_.invariants->OnApply(server_->incarnation(), term, commands[i].position,
                                             commands[i].bytes, (*results)[before + i]);
-      server_->options_.history->OnApply(commands[i].position.index, commands[i].bytes,
+      server_->options_.history->OnApply(commands[i].position, commands[i].bytes,
                                          (*results)[before + i]);
     }
     return status;

@@ -24,6 +24,7 @@ std::string Done(uint64_t created, uint64_t version) {
   result.done = true;
   result.create_revision = Index(created);
   result.version = version;
+  result.existed = version > 1;
   return kv::EncodeResult(result);
 }
 
@@ -31,12 +32,14 @@ kv::VersionedValue Value(const char* text, uint64_t created, uint64_t modified, 
   return {text, Index(created), Index(modified), version};
 }
 
+LogPosition At(uint64_t index) { return {Index(index), Term(1)}; }
+
 class StateHistoryTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    history_.OnApply(Index(1), "", "");
-    history_.OnApply(Index(2), Put("k", "a"), Done(2, 1));
-    history_.OnApply(Index(3), Put("k", "b"), Done(2, 2));
+    history_.OnApply(At(1), "", "");
+    history_.OnApply(At(2), Put("k", "a"), Done(2, 1));
+    history_.OnApply(At(3), Put("k", "b"), Done(2, 2));
   }
   StateHistory history_;
 };
@@ -67,9 +70,9 @@ TEST_F(StateHistoryTest, AStateThatNobodyReached) {
 TEST_F(StateHistoryTest, AConditionThatDoesNotHoldIsRefused) {
   kv::CommandResult refused;
   refused.current_revision = Index(3);
-  history_.OnApply(Index(4), Put("k", "c", {Index(2), false}), kv::EncodeResult(refused));
+  history_.OnApply(At(4), Put("k", "c", {Index(2), false}), kv::EncodeResult(refused));
   EXPECT_TRUE(history_.ok()) << history_.violation();
-  history_.OnApply(Index(5), Put("k", "c", {std::nullopt, true}), Done(2, 3));
+  history_.OnApply(At(5), Put("k", "c", {std::nullopt, true}), Done(2, 3));
   EXPECT_THAT(history_.violation(), HasSubstr("decides entry 5"));
 }
 

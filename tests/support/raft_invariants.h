@@ -68,6 +68,11 @@ class RaftInvariants {
   // `who` has committed the entry at `index`, and says that `membership` has held since.
   void OnMembership(const Incarnation& who, Index index, const raft::Membership& membership);
 
+  // In somebody's log `membership` is to hold from `index` on; that may be lost.
+  void OnProposed(Index index, const raft::Membership& membership) {
+    if (index > chosen()) proposed_[index].try_emplace(kUnknownTerm, membership);
+  }
+
   // A client was told that its command is the entry at `index`.
   void OnAcknowledged(Index index);
 
@@ -77,10 +82,12 @@ class RaftInvariants {
   // How many entries are known to be chosen, from 1 on without a gap.
   Index chosen() const { return Index(chosen_.size()); }
 
+  Term chosen_term() const { return chosen_.empty() ? Term(0) : chosen_.back().term; }
+
   // The newest membership that is known to be chosen. Requires: OnFounded.
   const raft::Membership& membership() const { return memberships_.rbegin()->second; }
   uint64_t memberships() const { return memberships_.size(); }
-  // And those that somebody has proposed to follow it.
+  // And those that somebody has proposed to follow it, as far as was seen.
   std::vector<raft::Membership> PossibleMemberships() const;
 
  private:
@@ -107,6 +114,8 @@ class RaftInvariants {
     NodeId vote;  // In that term.
     Index match;  // Of its log with the leader's of that term.
   };
+
+  static constexpr Term kUnknownTerm{UINT64_MAX};
 
   void Violate(const std::string& what);
   void NotePromise(const raft::Message& message);
