@@ -44,6 +44,7 @@ enum class Planted {
   kReceivedNotSynced,
   kDropUnflushedLog,
   kDroppedReadIsFatal,
+  kLeadsWithoutSpace,
   // wal
   kSegmentNameNotSynced,
   kLogNotSynced,

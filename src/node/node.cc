@@ -108,6 +108,7 @@ void Node::Impl::OnTick() {
   }
   KeepFresh();
   FinishTransfers();
+  HandOverWithoutSpace();
   ExpireChanges(now);
   PromoteLearners();
   UpdatePeers();
@@ -139,6 +140,9 @@ void Node::Impl::HandleMessages(NodeId from, std::vector<PeerMessage> messages) 
   if (failed_) return;
   for (PeerMessage& message : messages) {
     if (auto* raft = std::get_if<raft::Message>(&message)) {
+      // Who could write nothing as a leader does not take over: the leader asks another one.
+      const bool asked_to_lead = std::holds_alternative<raft::TimeoutNow>(raft->body);
+      if (asked_to_lead && short_of_space()) continue;
       StepMessage(from, std::move(*raft));
     } else if (auto* proposal = std::get_if<ForwardedProposal>(&message)) {
       HandleForwarded(from, std::move(*proposal));

@@ -153,6 +153,8 @@ class Node::Impl {
   void Release(size_t bytes);
   void DrainIntake();
   void RouteProposals();
+  bool short_of_space() const { return free_bytes_ < options_.min_free_bytes; }
+  void HandOverWithoutSpace();
   void ProposeBatch();
   void ForwardBatch(NodeId leader);
   void NoteDeadline(MonotonicTime deadline);
@@ -340,6 +342,8 @@ class Node::Impl {
   std::atomic<size_t> pending_reads_{0};
   std::atomic<uint64_t> log_syncs_{0};
   std::atomic<uint64_t> log_bytes_{0};
+  uint64_t next_hand_over_tick_ = 0;  // Owned by the raft actor: for want of space,
+  uint64_t hand_overs_ = 0;           // and the attempts so far.
   std::atomic<uint64_t> free_bytes_{0};
 
   mutable Mutex status_mu_;

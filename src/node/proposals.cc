@@ -107,7 +107,7 @@ void Node::Impl::RouteProposals() {
   const NodeId leader = core_->leader();
   if (failed_ || leader == kNoNode) {
     for (Proposal& p : std::exchange(open_batch_, {})) Answer(std::move(p), NoLeader());
-  } else if (leader == options_.id && free_bytes_ < options_.min_free_bytes) {
+  } else if (leader == options_.id && short_of_space()) {
     measures_.refused_space.AddShared(open_batch_.size());
     for (Proposal& p : std::exchange(open_batch_, {})) Answer(std::move(p), NoSpace());
   } else if (leader == options_.id) {
@@ -115,6 +115,29 @@ void Node::Impl::RouteProposals() {
   } else {
     ForwardBatch(leader);
   }
+}
+
+// A leader that may write nothing must not stand in the way of those who can: it asks one voter
+// after the other. Who is short of space itself does not take over (HandleMessages).
+void Node::Impl::HandOverWithoutSpace() {
+  if (!leading() || !short_of_space() || tick_ < next_hand_over_tick_) return;
+  if (SIS_PLANTED(kLeadsWithoutSpace)) return;
+  const raft::CoreStatus status = core_->status();
+  if (status.transferee != kNoNode) return;
+  next_hand_over_tick_ = tick_ + uint64_t{2} * options_.election_ticks;
+  std::vector<NodeId> heirs;
+  for (const raft::PeerProgress& peer : Progress()) {
+    const std::vector<NodeId>& voters = status.membership.voters;
+    if (peer.active && peer.id != options_.id &&
+        std::find(voters.begin(), voters.end(), peer.id) != voters.end()) {
+      heirs.push_back(peer.id);
+    }
+  }
+  if (heirs.empty()) return;
+  const NodeId heir = heirs[hand_overs_++ % heirs.size()];
+  no_lease_term_ = core_->term();
+  DropLease();
+  (void)core_->TransferLeadership(heir);
 }
 
 // While the log writes, the batch stays open: what arrives meanwhile shares the next write and

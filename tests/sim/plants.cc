@@ -35,6 +35,8 @@ constexpr Plant kPlants[] = {
     {Planted::kDropUnflushedLog, "drop-unflushed-log",
      "the log is dropped behind what is applied, not what is flushed"},
     {Planted::kReceivedNotSynced, "received-not-synced", "a snapshot's files are not synced"},
+    {Planted::kLeadsWithoutSpace, "leads-without-space",
+     "a leader whose disk is nearly full goes on to lead, and takes no writes"},
     {Planted::kDroppedReadIsFatal, "dropped-read-is-fatal",
      "a node stops when old entries that it reads for a follower are compacted meanwhile"},
     // Reads.
