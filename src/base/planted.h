@@ -30,6 +30,9 @@ enum class Planted {
   kTruncateOnDuplicate,
   kKeepConflict,
   kAckBeforeSync,
+  kCountOlderTerms,
+  kSkipNoop,
+  kReuseReadContext,
   // node
   kLongLease,
   kLostCalledRefused,
@@ -57,9 +60,19 @@ enum class Planted {
   kManifestNotSynced,
   kDropDeletionEarly,
   kTableNotSynced,
+  kDropAboveFloor,
   // kv
   kDecideByFlushed,
   kConditionAtProposal,
+  kTxnHalf,
+  kRepeatDoneAgain,
+  kRepeatAnsweredAnew,
+  kSessionsNotInSnapshot,
+  kLeasesNotInSnapshot,
+  kLeaseByLocalClock,
+  kTimeOfAnotherTerm,
+  kFloorAtOnce,
+  kPastBelowFloor,
   // base
   kReplacementNotSynced,
 };

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/planted.h"
 #include "kv/command.h"
 #include "kv/keys.h"
 #include "kv/lease.h"
@@ -57,7 +58,7 @@ StatusOr<std::string> ApplyCommand(std::string_view bytes, Draft* draft) {
 StatusOr<std::string> PassTime(std::string_view bytes, Term term, Draft* draft) {
   SIS_ASSIGN_OR_RETURN(const TimePassed passed, DecodeTimePassed(bytes));
   // What a leader saw in another term is not log time: that has gone on from somewhere else.
-  if (passed.term != term) return std::string();
+  if (passed.term != term && !SIS_PLANTED(kTimeOfAnotherTerm)) return std::string();
   draft->MoveTime(passed.time_ms);
   SIS_RETURN_IF_ERROR(EndWhatIsDue(draft));
   return std::string();
@@ -93,7 +94,8 @@ StatusOr<std::string> Execute(std::string_view command, Term term, Draft* draft)
     command = timed.command;
   }
   SIS_ASSIGN_OR_RETURN(std::string result, Apply(command, term, draft));
-  if (RefusalIn(result) != Refusal::kNone && KindOf(command) != kSessionCommand) draft->Discard();
+  const bool refused = RefusalIn(result) != Refusal::kNone && KindOf(command) != kSessionCommand;
+  if (refused && !SIS_PLANTED(kTxnHalf)) draft->Discard();
   draft->Finish();
   return result;
 }

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
 #include "kv/draft.h"
 #include "kv/execute.h"
 #include "kv/history.h"
+#include "kv/session.h"
 
 namespace sisyphus::kv {
 
@@ -35,6 +37,29 @@ StatusOr<Index> FloorAt(DB& db, uint64_t sequence) {
   ReadResult found;
   SIS_ASSIGN_OR_RETURN(const bool exists, db.Get(read, kFloorKey, &found));
   return exists ? DecodeFloor(found.value) : Index();
+}
+
+// For the mistakes kLeasesNotInSnapshot and kSessionsNotInSnapshot.
+void ForgetDeadlines(DB* db, Deadlines* deadlines) {
+  DeadlineChanges changes;
+  const std::unique_ptr<Iterator> it = db->NewIterator({});
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    if (it->key().starts_with(kLeasePrefix) && SIS_PLANTED(kLeasesNotInSnapshot)) {
+      const StatusOr<Lease> lease = DecodeLease(it->key(), it->value());
+      if (lease.ok()) changes.leases.push_back({lease->id, lease->deadline_ms, 0});
+    } else if (it->key().starts_with(kSessionPrefix) && SIS_PLANTED(kSessionsNotInSnapshot)) {
+      const StatusOr<Session> session = DecodeSession(it->value());
+      const std::string client(it->key().substr(kSessionPrefix.size()));
+      if (session.ok()) changes.sessions.push_back({client, session->deadline_ms, 0});
+    }
+  }
+  deadlines->Commit(changes);
+}
+
+// For the mistake kLeaseByLocalClock.
+uint64_t LocalMilliseconds(Clock& clock) {
+  const Duration now = clock.Now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
 }  // namespace
@@ -117,6 +142,8 @@ StatusOr<std::string> Machine::Decide(DB& db, const node::Command& entry,
     return EncodeCompactResult(floor);
   }
   Draft draft(&db, entry.position.index, &deadlines_, &batch_);
+  if (SIS_PLANTED(kLeaseByLocalClock) && deadlines_.leases() > 0)
+    draft.MoveTime(LocalMilliseconds(clock()));
   StatusOr<std::string> result = Execute(entry.bytes, entry.position.term, &draft);
   if (!result.ok()) return WithContext(result.status(), "entry " + ToString(entry.position.index));
   *changes = std::move(draft.deadline_changes());
@@ -179,6 +206,7 @@ StatusOr<Index> Machine::Compact(std::string_view bytes, Index index) {
   if (wanted > history_floor() && wanted < index) {
     batch_.Put(kFloorKey, EncodeFloor(wanted));
     history_floor_ = wanted.value();
+    if (SIS_PLANTED(kFloorAtOnce)) db()->SetHistoryFloor(wanted.value());
   }
   return history_floor();
 }
@@ -203,6 +231,8 @@ Status Machine::Install(const std::function<Status()>& swap) {
   db()->StopBackgroundWork();
   SIS_RETURN_IF_ERROR(swap());
   SIS_ASSIGN_OR_RETURN(std::shared_ptr<DB> fresh, OpenTree());
+  if (SIS_PLANTED(kLeasesNotInSnapshot) || SIS_PLANTED(kSessionsNotInSnapshot))
+    ForgetDeadlines(fresh.get(), &deadlines_);
   {
     MutexLock lock(mu_);
     db_.swap(fresh);

@@ -1,5 +1,6 @@
 #include "kv/range_reader.h"
 
+#include "base/planted.h"
 #include "kv/history.h"
 #include "kv/machine.h"
 
@@ -18,7 +19,8 @@ Status RangeReader::Position() {
   options.fill_cache = false;
   at_ = tree_->NewIterator(options);
   // After the iterator: what it sees was whole if the floor has not passed it until now.
-  if (revision_ < machine_->history_floor()) return CompactedError(machine_->history_floor());
+  const Index floor = machine_->history_floor();
+  if (revision_ < floor && !SIS_PLANTED(kPastBelowFloor)) return CompactedError(floor);
   pinned_at_ = machine_->clock().Now();
   pin_ = std::make_unique<PinnedReaders::Pin>(&machine_->readers(), pinned_at_);
   if (!reverse_) {

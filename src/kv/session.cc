@@ -1,7 +1,11 @@
 #include "kv/session.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "base/checksum.h"
 #include "base/coding.h"
+#include "base/planted.h"
 #include "kv/command.h"
 
 namespace sisyphus::kv {
@@ -28,10 +32,17 @@ std::string AnswerOld(const Session& last, uint64_t sequence, uint64_t checksum)
   if (sequence < last.sequence) return EncodeRefusal(Refusal::kOldSequence);
   if (checksum != last.checksum) return EncodeRefusal(Refusal::kOtherCommand);
   if (!last.kept) return EncodeRefusal(Refusal::kAnswerNotKept);
+  if (SIS_PLANTED(kRepeatAnsweredAnew)) return std::string(last.result);
   std::string result(1, static_cast<char>(kSessionCommand));
   PutVarint64(&result, last.index.value());
   result += last.result;
   return result;
+}
+
+// For the mistake kSessionsNotInSnapshot: whether the deadline of the client's session is known.
+bool Awaited(const Deadlines& deadlines, std::string_view client) {
+  const std::vector<std::string> all = deadlines.DueSessions(UINT64_MAX, SIZE_MAX);
+  return std::find(all.begin(), all.end(), client) != all.end();
 }
 
 }  // namespace
@@ -72,11 +83,13 @@ StatusOr<std::string> ApplyInSession(
   const std::string key = SessionKey(client);
   const uint64_t checksum = Checksum(within);
   ReadResult found;
-  SIS_ASSIGN_OR_RETURN(const bool known, draft->Get(key, &found));
+  SIS_ASSIGN_OR_RETURN(bool known, draft->Get(key, &found));
+  if (SIS_PLANTED(kSessionsNotInSnapshot) && !Awaited(draft->deadlines(), client)) known = false;
   uint64_t deadline_before = 0;
   if (known) {
     SIS_ASSIGN_OR_RETURN(const Session last, DecodeSession(found.value));
-    if (sequence <= last.sequence) return AnswerOld(last, sequence, checksum);
+    const bool again = SIS_PLANTED(kRepeatDoneAgain) && sequence == last.sequence;
+    if (sequence <= last.sequence && !again) return AnswerOld(last, sequence, checksum);
     deadline_before = last.deadline_ms;
   } else if (draft->deadlines().sessions() >= kMaxSessions) {
     return EncodeRefusal(Refusal::kTooManySessions);

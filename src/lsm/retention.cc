@@ -14,10 +14,10 @@ bool Retention::Keep(const KeyView& key) {
   if (newest) user_key_.assign(key.user_key);
   newer_sequence_ = sequence;
 
-  if (sequence > read_points_.back()) return true;
+  if (sequence > read_points_.back() && !SIS_PLANTED(kDropAboveFloor)) return true;
   if (!newest) {
     const auto reader = std::lower_bound(read_points_.begin(), read_points_.end(), sequence);
-    if (*reader >= newer) return false;
+    if (reader == read_points_.end() || *reader >= newer) return false;
   }
   if (history_prefix_ && key.user_key.starts_with(*history_prefix_) &&
       sequence <= read_points_.front()) {

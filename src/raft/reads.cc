@@ -39,7 +39,7 @@ void Core::Impl::AssignReads() {
 
 void Core::Impl::BeginRound() {
   heartbeat_elapsed_ = 0;
-  ++round_;
+  if (!SIS_PLANTED(kReuseReadContext) || reads_waiting_.empty()) ++round_;
   // After TimeoutNow somebody may be elected in spite of every promise: no lease in this term.
   const bool lease = lease_wanted_ && !handed_over_;
   if (lease) {

@@ -176,9 +176,29 @@ void RaftInvariants::OnView(const Incarnation& who, const node::NodeView& view) 
   if (view.role == raft::Role::kLeader && (view.term != seen.term || view.leader == who.node)) {
     CheckLeader(who, view.term);
   }
+  const bool leads = view.role == raft::Role::kLeader;
+  if (seen.leads && leads && view.term == seen.term && view.commit > seen.commit) {
+    counted_.push_back({who, {view.commit, view.term}});
+  }
+  if (!counted_.empty()) CheckCounted();
+  seen.leads = leads;
   seen.term = view.term;
   seen.commit = view.commit;
   seen.applied = view.applied;
+}
+
+// What a leader committed by counting, as soon as it is known which entry that is.
+void RaftInvariants::CheckCounted() {
+  std::erase_if(counted_, [this](const auto& counted) {
+    const auto& [who, position] = counted;
+    if (position.index > chosen()) return false;
+    const Term term = chosen_[position.index.value() - 1].term;
+    if (term != position.term) {
+      Violate("commitment: " + Name(who) + ", leader of term " + ToString(position.term) +
+              ", counts the copies of " + Name({position.index, term}));
+    }
+    return true;
+  });
 }
 
 void RaftInvariants::NoteMembership(const Incarnation& leader, const raft::Entry& entry) {

@@ -10,6 +10,7 @@
 //     that it has told others of.
 //   - Log matching: (index, term) names one entry, which follows one entry.
 //   - Leader completeness: a leader's log holds every entry that was chosen before its term.
+//   - Commitment: a leader counts copies of entries of its own term only; those before come along.
 //   - State machine safety: every replica is given the same entry at an index, and answers it
 //     alike; a replica that begins elsewhere (a restart, a snapshot) begins at a chosen entry, and
 //     a snapshot never takes it back.
@@ -103,6 +104,7 @@ class RaftInvariants {
   };
   struct LastSeen {
     Term term;
+    bool leads = false;
     Index commit;
     Index applied;                     // By its view.
     std::optional<Index> handed_over;  // To its state machine.
@@ -120,6 +122,7 @@ class RaftInvariants {
   void Violate(const std::string& what);
   void NotePromise(const raft::Message& message);
   void CheckLeader(const Incarnation& who, Term term);
+  void CheckCounted();
   void CheckVote(NodeId voter, Term term, NodeId candidate);
   void CheckEntries(const Incarnation& leader, Term term, const raft::AppendRequest& append);
   void CheckComplete(const Incarnation& leader, Term term, LogPosition held);
@@ -132,6 +135,7 @@ class RaftInvariants {
   std::unordered_map<Index, std::map<Term, Fact>> entries_;  // Looked up only.
   std::vector<Chosen> chosen_;                               // chosen_[i]: index i + 1.
   std::map<Incarnation, LastSeen> seen_;
+  std::vector<std::pair<Incarnation, LogPosition>> counted_;    // Not known to be chosen yet.
   std::map<Index, raft::Membership> memberships_;               // Chosen, each since its index.
   std::map<Index, std::map<Term, raft::Membership>> proposed_;  // Seen in messages.
 };

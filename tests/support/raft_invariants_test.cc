@@ -171,6 +171,26 @@ TEST_F(RaftInvariantsTest, ThingsThatGoBack) {
   EXPECT_THAT(checker_.violation(), HasSubstr("commit"));
 }
 
+TEST_F(RaftInvariantsTest, ALeaderThatCountsEntriesOfOlderTerms) {
+  const auto view = [](uint64_t commit) {
+    return node::NodeView{.term = Term(2),
+                          .leader = kA,
+                          .role = raft::Role::kLeader,
+                          .commit = Index(commit),
+                          .applied = Index(0)};
+  };
+  Apply(kA, 1, 1, 1, "x");
+  checker_.OnView({kA, 1}, view(0));
+  checker_.OnView({kA, 1}, view(2));  // Of its own term, as will turn out.
+  Apply(kA, 1, 2, 2, "y");
+  checker_.OnView({kA, 1}, view(2));
+  EXPECT_TRUE(checker_.ok()) << checker_.violation();
+  checker_.OnView({kA, 1}, view(3));
+  Apply(kA, 1, 3, 1, "z");
+  checker_.OnView({kA, 1}, view(3));
+  EXPECT_THAT(checker_.violation(), HasSubstr("commitment"));
+}
+
 TEST_F(RaftInvariantsTest, AnAcknowledgementOutOfThinAir) {
   checker_.OnAcknowledged(Index(1));
   EXPECT_THAT(checker_.violation(), HasSubstr("acknowledgement"));
