@@ -282,13 +282,24 @@ void Node::Impl::UpdatePeers() {
     const auto [until, fresh] = departing_.try_emplace(id, tick_ + grace);
     if (tick_ < until->second) wanted.emplace(id, address);
   }
-  wanted.erase(options_.id);
-  if (wanted == peer_addresses_) return;
+  // Whoever has connected to us is answered, though our log may not have come to its addition yet:
+  // it may lead, or need our vote to lead.
+  for (const PeerInfo& peer : peers_) {
+    const bool removed = Contains(status.membership.removed, peer.id);
+    if (!peer.peer_address.empty() && !removed) {
+      wanted.try_emplace(peer.id, peer.peer_address);
+    }
+  }
+  std::string own;
+  if (const auto self = wanted.extract(options_.id)) own = self.mapped();
+  if (wanted == peer_addresses_ && own == own_address_) return;
   std::erase_if(reached_, [&](NodeId id) { return !wanted.contains(id); });
   std::erase_if(departing_, [&](const auto& gone) { return !wanted.contains(gone.first); });
   peer_addresses_ = std::move(wanted);
   std::vector<raft::Membership::Address> peers;
   for (const auto& [id, address] : peer_addresses_) peers.push_back({id, address});
+  own_address_ = std::move(own);
+  if (!own_address_.empty()) peers.push_back({options_.id, own_address_});
   options_.transport->SetPeers(std::move(peers));
 }
 

@@ -183,8 +183,13 @@ void Node::Impl::Campaign(ElectionReason reason) {
 
 void Node::Impl::OnPeerConnected(const PeerInfo& peer) {
   raft_->Post([this, peer] {
-    std::erase_if(peers_, [&](const PeerInfo& known) { return known.id == peer.id; });
-    peers_.push_back(peer);
+    PeerInfo info = peer;
+    std::erase_if(peers_, [&](const PeerInfo& known) {
+      // Only who connects says where it is reached.
+      if (known.id == peer.id && !peer.inbound) info.peer_address = known.peer_address;
+      return known.id == peer.id;
+    });
+    peers_.push_back(std::move(info));
     std::sort(peers_.begin(), peers_.end(),
               [](const auto& a, const auto& b) { return a.id < b.id; });
     PublishStatus();

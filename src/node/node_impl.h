@@ -273,7 +273,8 @@ class Node::Impl {
   std::optional<PendingChange> probing_;          // Its new nodes are being asked.
   std::map<Index, PendingChange> changes_;        // Proposed here, not applied yet.
   std::map<NodeId, int> keeping_up_;              // Learners, and for how many ticks.
-  std::map<NodeId, std::string> peer_addresses_;  // What SetPeers was told.
+  std::map<NodeId, std::string> peer_addresses_;  // What SetPeers was told,
+  std::string own_address_;                       // and of this node itself.
   std::map<NodeId, uint64_t> departing_;          // Removed; connected to until this tick.
   std::set<NodeId> reached_;                      // Accepted our connection.
   std::map<NodeId, uint64_t> last_active_;        // The tick when each peer was seen active last.

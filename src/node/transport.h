@@ -96,7 +96,8 @@ using PeerMessage =
 // What a peer says of itself when a connection is made.
 struct PeerInfo {
   NodeId id;
-  std::string http_address;  // Where its clients reach it.
+  std::string peer_address = {};  // Where it is reached, by its membership; empty: not said.
+  std::string http_address;       // Where its clients reach it.
   std::string version;
   bool inbound = false;  // It connected to us; otherwise it accepted our connection.
 };
@@ -124,6 +125,7 @@ class Transport {
 
   // The peers to keep connections to, and where they are; replaces the previous list. Own id
   // excluded.
+  // This node itself may be among them: then the peers are told where it is reached.
   virtual void SetPeers(std::vector<raft::Membership::Address> peers) = 0;
 
   // Queues `messages` for `to`, in order, as one batch. Never blocks. When there is no connection,

@@ -5,9 +5,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "base/executor.h"
+#include "base/mutex.h"
 #include "node/transport.h"
 #include "transport/grpc_transport.h"
 #include "transport/in_flight.h"
@@ -27,6 +29,8 @@ struct Environment {
   explicit Environment(GrpcTransportOptions o) : options(std::move(o)) {}
 
   const GrpcTransportOptions options;
+  Mutex own_mu;
+  std::string own_address SIS_GUARDED_BY(own_mu);  // As SetPeers said last; empty: it did not.
   // Owns who is connected: streams come and go, timers fire and the handler hears of it here.
   std::unique_ptr<Actor> control;
   std::atomic<node::TransportHandler*> handler{nullptr};  // Null until Start.

@@ -93,7 +93,12 @@ void GrpcTransport::Impl::PostConnect(std::shared_ptr<OutboundStream> stream) {
 void GrpcTransport::Impl::SetPeers(std::vector<raft::Membership::Address> addresses) {
   std::map<NodeId, std::string> wanted;
   for (auto& address : addresses) {
-    if (address.id != env_.options.id) wanted[address.id] = std::move(address.peer);
+    if (address.id != env_.options.id) {
+      wanted[address.id] = std::move(address.peer);
+    } else {
+      MutexLock lock(env_.own_mu);
+      env_.own_address = std::move(address.peer);
+    }
   }
   std::vector<std::shared_ptr<OutboundStream>> obsolete;
   std::vector<std::shared_ptr<OutboundStream>> fresh;

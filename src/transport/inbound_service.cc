@@ -77,6 +77,7 @@ Status InboundService::CheckHello(const peer::Hello& hello) const {
 
 bool InboundService::HelloCame(std::shared_ptr<InboundStream> stream, const peer::Hello& hello) {
   node::PeerInfo info{.id = NodeId(hello.from()),
+                      .peer_address = hello.peer_address(),
                       .http_address = hello.http_address(),
                       .version = hello.version(),
                       .inbound = true};

@@ -46,7 +46,7 @@ google::protobuf::ArenaOptions ArenaOptionsFor(char* block, size_t size) {
 
 OutboundCall::OutboundCall(std::shared_ptr<OutboundStream> stream,
                            const GrpcTransportOptions& options, NodeId peer,
-                           const std::string& address)
+                           const std::string& address, const std::string& own_address)
     : stream_(std::move(stream)),
       peer_(peer),
       channel_(NewChannel(address, options)),
@@ -58,6 +58,7 @@ OutboundCall::OutboundCall(std::shared_ptr<OutboundStream> stream,
   hello->set_cluster_id(options.cluster_id);
   hello->set_from(options.id.value());
   hello->set_to(peer.value());
+  hello->set_peer_address(own_address);
   hello->set_http_address(options.http_address);
   hello->set_version(options.version);
   stub_->async()->Connect(&context_, this);

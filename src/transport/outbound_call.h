@@ -22,8 +22,9 @@ namespace sisyphus::transport {
 class OutboundCall final : public grpc::ClientBidiReactor<peer::Frame, peer::HelloReply>,
                            public std::enable_shared_from_this<OutboundCall> {
  public:
+  // `own_address` is told to the peer.
   OutboundCall(std::shared_ptr<OutboundStream> stream, const GrpcTransportOptions& options,
-               NodeId peer, const std::string& address);
+               NodeId peer, const std::string& address, const std::string& own_address);
 
   // Begins the attempt. From now on the object keeps itself alive until gRPC is done with it.
   // Requires: env.calls was entered for it; it exits.

@@ -26,7 +26,13 @@ void OutboundStream::Connect() {
     if (closed_ || call_ != nullptr) return;
   }
   if (!env_->calls.Enter()) return;
-  auto call = std::make_shared<OutboundCall>(shared_from_this(), env_->options, peer_, address_);
+  std::string own_address;
+  {
+    MutexLock lock(env_->own_mu);
+    own_address = env_->own_address;
+  }
+  auto call = std::make_shared<OutboundCall>(shared_from_this(), env_->options, peer_, address_,
+                                             own_address);
   bool closed = false;
   {
     MutexLock lock(mu_);

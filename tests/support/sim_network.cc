@@ -40,7 +40,10 @@ class SimNetwork::Port final : public node::Transport {
 
   void SetPeers(std::vector<raft::Membership::Address> peers) override {
     std::set<NodeId> wanted;
-    for (const raft::Membership::Address& peer : peers) wanted.insert(peer.id);
+    for (const raft::Membership::Address& peer : peers) {
+      if (peer.id != id_) wanted.insert(peer.id);
+      if (peer.id == id_) address_ = peer.peer;
+    }
     peers_.swap(wanted);
     if (handler_ == nullptr || !process_->alive()) return;
     for (const NodeId peer : wanted) {
@@ -65,6 +68,7 @@ class SimNetwork::Port final : public node::Transport {
   bool living() const { return handler_ != nullptr && process_->alive(); }
   node::TransportHandler* handler() const { return handler_; }
   NodeId id() const { return id_; }
+  const std::string& address() const { return address_; }
 
  private:
   SimNetwork* const network_;
@@ -72,6 +76,7 @@ class SimNetwork::Port final : public node::Transport {
   SimProcess* const process_;
   node::TransportHandler* handler_ = nullptr;
   std::set<NodeId> peers_;
+  std::string address_;  // By its own word.
 };
 
 SimNetwork::SimNetwork(SimExecutor* executor, uint64_t seed) : executor_(executor), rng_(seed) {}
@@ -121,11 +126,12 @@ void SimNetwork::Connect(NodeId from, NodeId to) {
     if (!possible() || link.epoch != epoch) return;
     link.connected = true;
     link.failed = false;
-    const auto info = [](NodeId id, bool inbound) {
-      return node::PeerInfo{id, "node" + std::to_string(id.value()) + ":8080", "sim", inbound};
+    const auto info = [](const Port& port, bool inbound) {
+      const std::string http = "node" + std::to_string(port.id().value()) + ":8080";
+      return node::PeerInfo{port.id(), inbound ? port.address() : "", http, "sim", inbound};
     };
-    Living(from)->handler()->OnPeerConnected(info(to, /*inbound=*/false));
-    Living(to)->handler()->OnPeerConnected(info(from, /*inbound=*/true));
+    Living(from)->handler()->OnPeerConnected(info(*Living(to), /*inbound=*/false));
+    Living(to)->handler()->OnPeerConnected(info(*Living(from), /*inbound=*/true));
   });
 }
 
