@@ -18,6 +18,9 @@ using ErrorCode = boost::system::error_code;
 // A body of this size is sent from where it is, not copied behind its headers.
 constexpr size_t kBigBodyBytes = 16 << 10;
 
+// A body of this size counts as bytes in flight until the peer has taken it.
+constexpr size_t kCountedBodyBytes = 64 << 10;
+
 // Answers to pipelined requests are gathered up to here before they are written.
 constexpr size_t kFlushBytes = 64 << 10;
 
@@ -89,6 +92,7 @@ void Connection::Close() {
   stream_.reset();
   io_->shared().ReleaseBytes(reserved_bytes_);
   reserved_bytes_ = 0;
+  ReleaseAnswerBytes();
   if (std::exchange(counted_, false)) io_->shared().RequestEnds();
   io_->Remove(this);
 }
@@ -218,6 +222,22 @@ bool Connection::ReserveBodyBytes() {
   return true;
 }
 
+// What was done must be told, whatever it takes; a read can be asked for again.
+bool Connection::ReserveAnswerBytes(const Answer& answer) {
+  const size_t wanted = answer.owned_body.size();
+  if (wanted < kCountedBodyBytes || method_ == Method::kHead) return true;
+  if (!io_->shared().ReserveBytes(wanted)) {
+    if (method_ == Method::kGet) return false;
+    io_->shared().ReserveBytesAnyway(wanted);
+  }
+  answer_bytes_ += wanted;
+  return true;
+}
+
+void Connection::ReleaseAnswerBytes() {
+  io_->shared().ReleaseBytes(std::exchange(answer_bytes_, 0));
+}
+
 void Connection::UpdateReadDeadline() {
   const IoThread::Wait wait = reader_.in_body() ? IoThread::Wait::kBody
                               : reader_.begun() ? IoThread::Wait::kHeader
@@ -270,6 +290,9 @@ void Connection::Respond(Answer answer) {
   const std::string_view body =
       answer.owned_body.empty() ? answer.body : std::string_view(answer.owned_body);
   const bool has_body = !HasNoBody(answer.status);
+  if (has_body && !ReserveAnswerBytes(answer)) {
+    return RespondProblem(MakeProblem(429, "too many bytes in flight"));
+  }
   AppendHead(answer, has_body ? Framing::kLength : Framing::kNone, body.size());
   if (has_body && method_ != Method::kHead) {
     if (answer.owned_body.size() >= kBigBodyBytes) {
@@ -428,6 +451,7 @@ void Connection::AfterFlush() {
   sent_ = 0;
   if (unsent_.capacity() > 0) Release(&unsent_);
   if (!big_body_.empty()) Release(&big_body_);
+  if (answer_bytes_ > 0) ReleaseAnswerBytes();
   if (counted_ && state_ != State::kWaiting && (state_ != State::kStreaming || endless_)) {
     counted_ = false;
     io_->shared().RequestEnds();

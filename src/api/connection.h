@@ -65,6 +65,8 @@ class Connection final : public Exchange,
   void OnComplete();
   void OnUnreadable(const HttpError& error);
   bool ReserveBodyBytes();
+  bool ReserveAnswerBytes(const Answer& answer);
+  void ReleaseAnswerBytes();
   void RespondAndClose(const Problem& problem);
   void FinishExchange();
 
@@ -100,8 +102,9 @@ class Connection final : public Exchange,
   bool progressed_ = true;    // An exchange ended since the deadline was set.
   std::string pending_;       // Read, behind the request under way.
   std::string unsent_;
-  std::string big_body_;  // Sent behind unsent_.
-  size_t sent_ = 0;       // Of both together.
+  std::string big_body_;     // Sent behind unsent_.
+  size_t sent_ = 0;          // Of both together.
+  size_t answer_bytes_ = 0;  // Of these, in flight.
 };
 
 }  // namespace sisyphus::api

@@ -47,6 +47,7 @@ struct ListenerShared {
   CondVar quiet;
 
   bool ReserveBytes(size_t n);
+  void ReserveBytesAnyway(size_t n) { inflight_bytes.fetch_add(n, std::memory_order_relaxed); }
   void ReleaseBytes(size_t n) { inflight_bytes.fetch_sub(n, std::memory_order_relaxed); }
   void RequestBegins() { inflight_requests.fetch_add(1); }
   void RequestEnds();

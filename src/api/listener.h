@@ -27,7 +27,9 @@ struct ListenerOptions {
   size_t max_body_bytes = 16 << 20;  // Where a handler sets no limit.
   size_t max_connections = 20'000;
   size_t max_connections_per_address = 10'000;  // Of IPv6, per network of 64 bits.
-  size_t max_inflight_bytes = 256 << 20;        // Of bodies, from the first byte to the answer.
+  // Of requests' bodies from the first byte to the answer, and of large answers until they are
+  // taken.
+  size_t max_inflight_bytes = 256 << 20;
   Duration header_timeout = std::chrono::seconds(10);
   Duration body_timeout = std::chrono::seconds(60);  // Also for the peer to take an answer.
   Duration idle_timeout = std::chrono::seconds(300);

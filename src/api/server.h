@@ -36,7 +36,7 @@ struct Limits {
   size_t max_connections = 20'000;
   size_t max_connections_per_address = 10'000;  // Of IPv6, per network of 64 bits.
   size_t max_inflight_bytes =
-      256 << 20;  // Request bodies being read or proposed, all connections together; beyond: 429.
+      256 << 20;  // Request bodies, and large answers until they are taken; beyond: 429.
   Duration request_timeout =
       std::chrono::seconds(5);  // From the parsed request to its answer: then 504 or 503.
   Duration header_timeout =

@@ -185,8 +185,8 @@ void AddLimitFlags(CLI::App* app, Config* config, Flags* flags) {
       "client connections from one address (of IPv6: from one network of 64 bits)",
       "SISYPHUS_MAX_CONNECTIONS_PER_ADDRESS")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 20));
-  add("--max-inflight-bytes", config->limits.max_inflight_bytes, "of request bodies under way",
-      "SISYPHUS_MAX_INFLIGHT_BYTES")
+  add("--max-inflight-bytes", config->limits.max_inflight_bytes,
+      "of request bodies and large answers under way", "SISYPHUS_MAX_INFLIGHT_BYTES")
       ->check(CLI::Range(uint64_t{1} << 20, uint64_t{64} << 30));
   add("--header-timeout-ms", flags->header_ms,
       "from the first byte of a request to the end of its header fields",

@@ -13,6 +13,9 @@
 namespace sisyphus::api {
 namespace {
 
+// Far more than the kernel holds for both sides of a connection.
+constexpr size_t kBigBytes = 24 << 20;
+
 // Answers with what it was asked: "METHOD TARGET BODY". GET /hold waits until Release.
 class EchoHandler final : public HttpHandler {
  public:
@@ -30,6 +33,9 @@ class EchoHandler final : public HttpHandler {
     }
     if (exchange.head().target() == "/later") {
       return exchange.Suspend().Resume([](Exchange& e) { e.Respond({.body = "later"}); });
+    }
+    if (exchange.head().target() == "/big") {
+      return exchange.Respond({.owned_body = std::string(kBigBytes, 'b')});
     }
     if (exchange.head().target() == "/drop") {
       const Resumer dropped = exchange.Suspend();
@@ -384,6 +390,34 @@ TEST_F(ListenerTest, RefusesBodiesBeyondTheBytesInFlight) {
   EXPECT_EQ(holder.Read().status, 200);
   RawClient after(address());
   EXPECT_EQ(after.Ask(Request("PUT", "/x", std::string(100, 'x'))).status, 200);
+}
+
+// Answers that nobody takes would fill the memory.
+TEST_F(ListenerTest, RefusesReadsBeyondTheBytesInFlight) {
+  Start({.max_inflight_bytes = kBigBytes + kBigBytes / 2});
+  RawClient lazy(address());
+  lazy.Send(Request("GET", "/big"));
+  ASSERT_TRUE(lazy.Readable(std::chrono::seconds(30)));
+  RawClient client(address());
+  const RawAnswer answer = client.Ask(Request("GET", "/big"));
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(answer.header("Retry-After"), "1");
+  EXPECT_FALSE(answer.closes());
+  EXPECT_EQ(client.Ask(Request("GET", "/small")).status, 200);
+  client.Send(Request("HEAD", "/big"));
+  EXPECT_EQ(client.Read(/*head=*/true).status, 200);
+  // The outcome of a write is told all the same.
+  EXPECT_EQ(client.Ask(Request("PUT", "/big")).body.size(), kBigBytes);
+  EXPECT_EQ(client.Ask(Request("GET", "/big")).status, 429);
+  EXPECT_EQ(lazy.Read().body.size(), kBigBytes);
+  EXPECT_EQ(client.Ask(Request("GET", "/big")).body.size(), kBigBytes);
+  // Also if the client goes away without taking it.
+  lazy.Send(Request("GET", "/big"));
+  ASSERT_TRUE(lazy.Readable(std::chrono::seconds(30)));
+  EXPECT_EQ(client.Ask(Request("GET", "/big")).status, 429);
+  lazy.Reset();
+  while (client.Ask(Request("GET", "/big")).status == 429) {
+  }
 }
 
 TEST_F(ListenerTest, AnswersForConnectionsThatAreGoneGoNowhere) {
