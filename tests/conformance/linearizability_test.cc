@@ -95,6 +95,7 @@ TEST(LinearizabilityConformanceTest, EveryVerdict) {
     (verdict == "true" ? yes : no) += 1;
     operations += history.size();
   }
+  PrintPassed("linearizability", HasFailure() ? 0 : yes + no);
   EXPECT_EQ(yes, 2u);
   EXPECT_EQ(no, 2u);
   EXPECT_EQ(operations, 838u);

@@ -83,6 +83,7 @@ TEST(RaftConfchangeConformance, AllCases) {
       EXPECT_EQ(got, c.expected);
     }
   }
+  PrintPassed("raft-confchange", HasFailure() ? 0 : cases);
   EXPECT_EQ(cases, 58);
   EXPECT_EQ(refused, 17);
 }

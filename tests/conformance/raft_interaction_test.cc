@@ -431,6 +431,7 @@ TEST(RaftInteractionConformance, AllScripts) {
     queries += script.queries();
     differences.insert(script.differences().begin(), script.differences().end());
   }
+  PrintPassed("raft-interaction", HasFailure() ? 0 : directives);
   EXPECT_EQ(scripts, 14);
   EXPECT_EQ(directives, 274);
   EXPECT_EQ(queries, 9 + 11 + 6);

@@ -113,6 +113,7 @@ TEST(RaftQuorumConformance, AllCases) {
       }
     }
   }
+  PrintPassed("raft-quorum", HasFailure() ? 0 : committed + votes);
   EXPECT_EQ(committed, 66);
   EXPECT_EQ(votes, 61);
 }

@@ -119,6 +119,12 @@ void PrintTotals(const Totals& totals, double cpu) {
               std::chrono::duration<double>(kAnswerLimit).count());
 }
 
+// For tools/test, which adds up what all tests say.
+void PrintCounts(const Totals& totals, double cpu) {
+  std::printf("counts: sim_seeds=%llu sim_seconds=%.0f sim_cpu_seconds=%.1f\n", Wide(totals.runs),
+              totals.seconds, cpu);
+}
+
 bool WriteJson(const Flags& flags, const Totals& totals, double cpu) {
   std::ofstream file(flags.json);
   nlohmann::json by_kind;
@@ -199,6 +205,7 @@ int Run(const Flags& flags) {
   }
   const double cpu = CpuSeconds() - begin;
   PrintTotals(totals, cpu);
+  PrintCounts(totals, cpu);
   if (!flags.json.empty() && !WriteJson(flags, totals, cpu)) {
     std::fprintf(stderr, "sim: cannot write %s\n", flags.json.c_str());
     return 2;
@@ -234,6 +241,7 @@ int HuntPlants(const Flags& flags) {
     std::fflush(stdout);
   }
   std::printf("%zu of %zu planted mistakes found in %.0f CPU seconds\n", found, plants.size(), cpu);
+  std::printf("counts: planted=%zu planted_found=%zu\n", plants.size(), found);
   return found == plants.size() ? 0 : 1;
 }
 

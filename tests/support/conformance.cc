@@ -1,5 +1,6 @@
 #include "tests/support/conformance.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +18,10 @@ std::optional<std::string> ConformanceDir(std::string_view sub) {
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) return std::nullopt;
   return folder.string();
+}
+
+void PrintPassed(std::string_view sub, size_t cases) {
+  std::printf("counts: %.*s=%zu\n", static_cast<int>(sub.size()), sub.data(), cases);
 }
 
 std::optional<std::string> ReadTestFile(const std::string& path) {
