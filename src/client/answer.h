@@ -3,8 +3,10 @@
 #define SISYPHUS_CLIENT_ANSWER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "client/http.h"
@@ -26,10 +28,22 @@ struct Verdict {
 // `write`: the request changes something, so that a lost answer leaves its outcome unknown.
 Verdict Judge(const HttpResponse& response, bool write);
 
+// kUnknown: this is not how SisyphusDB answers.
+Status Foreign(const HttpResponse& response, const std::string& what);
+
 // The bodies of good answers. kUnknown: this is not how SisyphusDB answers.
 StatusOr<GetResult> ParseGet(HttpResponse response);
 StatusOr<PutResult> ParsePut(const HttpResponse& response);
 StatusOr<DeleteResult> ParseDelete(const HttpResponse& response);
+StatusOr<RangePage> ParseRange(const HttpResponse& response);
+StatusOr<CountResult> ParseCount(const HttpResponse& response);
+StatusOr<DeleteRangeResult> ParseDeleteRange(const HttpResponse& response);
+StatusOr<TxnResult> ParseTxn(const HttpResponse& response, const Transaction& transaction);
+StatusOr<Lease> ParseLease(const HttpResponse& response);
+StatusOr<LeasePage> ParseLeases(const HttpResponse& response);
+StatusOr<CompactResult> ParseCompact(const HttpResponse& response);
+// Of GET /readyz?verbose, 200 or 503.
+StatusOr<std::vector<ReadyCheck>> ParseReadyChecks(const HttpResponse& response);
 // {"id":4,"peer":"HOST:PORT"}
 std::string MemberBody(uint64_t id, std::string_view peer_address);
 StatusOr<ClusterStatus> ParseCluster(const HttpResponse& response);

@@ -3,106 +3,174 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/entropy.h"
-#include "base/mutex.h"
-#include "base/rng.h"
-#include "base/thread_executor.h"
 #include "client/answer.h"
+#include "client/caller.h"
 #include "client/endpoint.h"
-#include "client/http.h"
+#include "client/json.h"
+#include "client/scan.h"
+#include "client/target.h"
+#include "client/watch.h"
 
 namespace sisyphus {
 namespace client {
 namespace {
 
-constexpr int kMaxRedirects = 5;
-constexpr Duration kFirstPause = std::chrono::milliseconds(5);
-constexpr Duration kLongestPause = std::chrono::milliseconds(200);
+// Three times as long as the server is silent at the most.
+constexpr Duration kWatchSilence = std::chrono::seconds(30);
 
-std::string_view ConsistencyName(ReadConsistency consistency) {
-  switch (consistency) {
-    case ReadConsistency::kLinearizable:
-      return "linearizable";
-    case ReadConsistency::kLease:
-      return "lease";
-    case ReadConsistency::kStale:
-      return "stale";
-  }
-  return "linearizable";
+Status Invalid(const std::string& message) {
+  return MakeStatus(StatusCode::kInvalidArgument, message);
 }
 
-// The pauses between rounds over all endpoints: twice as long each time, with jitter so that many
-// clients of a cluster without leader do not come back together.
-class Backoff {
- public:
-  explicit Backoff(Rng* rng) : rng_(*rng) {}
+Status CheckKey(std::string_view key) {
+  return key.empty() ? Invalid("a key must not be empty") : OkStatus();
+}
 
-  void Pause(MonotonicTime deadline) {
-    const auto most = static_cast<uint64_t>(longest_.count());
-    const MonotonicTime until =
-        std::min(deadline, RealClock().Now() + Duration(rng_.Between(most / 2, most)));
-    MutexLock lock(mu_);
-    while (RealClock().Now() < until) never_signalled_.WaitUntil(mu_, until);
-    longest_ = std::min(longest_ * 2, kLongestPause);
+std::string KeyPath(std::string_view key) { return "/v1/kv/" + EncodeKey(key); }
+
+std::string LeasePath(uint64_t id) { return "/v1/leases/" + std::to_string(id); }
+
+HttpRequest Post(std::string target, std::string body) {
+  return {.method = "POST",
+          .target = std::move(target),
+          .headers = {{"Content-Type", "application/json"}},
+          .body = std::move(body)};
+}
+
+Status AddCondition(const WriteCondition& condition, HttpRequest* request) {
+  if (condition.if_absent && condition.if_revision) return Invalid("more than one condition");
+  if (condition.if_absent) request->headers.emplace_back("If-None-Match", "*");
+  if (condition.if_revision) {
+    request->headers.emplace_back("If-Match", "\"" + std::to_string(*condition.if_revision) + "\"");
   }
-
- private:
-  Rng& rng_;
-  Duration longest_ = kFirstPause;
-  Mutex mu_;
-  CondVar never_signalled_;
-};
+  return OkStatus();
+}
 
 class HttpClient final : public Client {
  public:
   HttpClient(ClientOptions options, const std::vector<Endpoint>& endpoints)
-      : options_(std::move(options)), rng_(OsEntropy()) {
-    for (const Endpoint& endpoint : endpoints) {
-      connections_.push_back(std::make_unique<Connection>(endpoint));
-    }
-    configured_ = connections_.size();
-  }
+      : attempt_timeout_(options.attempt_timeout), caller_(std::move(options), endpoints) {}
 
-  StatusOr<GetResult> Get(std::string_view key, ReadConsistency consistency) override {
+  StatusOr<GetResult> Get(std::string_view key, const ReadOptions& options) override {
     SIS_RETURN_IF_ERROR(CheckKey(key));
-    HttpRequest request{.method = "GET", .target = "/v1/kv/" + EncodeKey(key)};
-    if (consistency != ReadConsistency::kLinearizable) {
-      request.target += "?consistency=" + std::string(ConsistencyName(consistency));
-    }
-    SIS_ASSIGN_OR_RETURN(HttpResponse response, Call(request, /*write=*/false));
+    const std::string target = Target(KeyPath(key)).AddRead(options).text();
+    SIS_ASSIGN_OR_RETURN(HttpResponse response, Read(target));
     return ParseGet(std::move(response));
   }
 
   StatusOr<PutResult> Put(std::string_view key, std::string_view value,
-                          const WriteCondition& condition) override {
+                          const PutOptions& options) override {
     SIS_RETURN_IF_ERROR(CheckKey(key));
-    HttpRequest request{.method = "PUT", .target = "/v1/kv/" + EncodeKey(key)};
+    if (options.ttl && options.lease != 0) return Invalid("a ttl or a lease, not both");
+    Target target(KeyPath(key));
+    if (options.ttl) target.Add("ttl", DurationText(*options.ttl));
+    if (options.lease != 0) target.AddNumber("lease", options.lease);
+    HttpRequest request{.method = "PUT", .target = target.text()};
     request.headers.emplace_back("Content-Type", "application/octet-stream");
     request.body = value;
-    SIS_RETURN_IF_ERROR(AddCondition(condition, &request));
-    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Call(request, /*write=*/true));
+    SIS_RETURN_IF_ERROR(AddCondition({options.if_absent, options.if_revision}, &request));
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Write(std::move(request)));
     return ParsePut(response);
   }
 
   StatusOr<DeleteResult> Delete(std::string_view key, const WriteCondition& condition) override {
     SIS_RETURN_IF_ERROR(CheckKey(key));
-    HttpRequest request{.method = "DELETE", .target = "/v1/kv/" + EncodeKey(key)};
+    HttpRequest request{.method = "DELETE", .target = KeyPath(key)};
     SIS_RETURN_IF_ERROR(AddCondition(condition, &request));
-    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Call(request, /*write=*/true));
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Write(std::move(request)));
     return ParseDelete(response);
   }
 
-  StatusOr<ClusterStatus> Cluster() override {
+  StatusOr<RangePage> Range(const KeyRange& range, const RangeOptions& options,
+                            std::string_view cursor) override {
+    Target target("/v1/kv");
+    if (cursor.empty()) {
+      target.AddRange(range).AddRead(options.read);
+      if (options.reverse) target.AddFlag("reverse");
+    } else {
+      target.Add("cursor", cursor);  // Range, order and revision are in it.
+      ReadOptions read = options.read;
+      read.revision.reset();
+      target.AddRead(read);
+    }
+    if (options.limit != 0) target.AddNumber("limit", options.limit);
+    if (options.keys_only) target.AddFlag("keys_only");
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Read(target.text()));
+    return ParseRange(response);
+  }
+
+  StatusOr<uint64_t> Scan(const KeyRange& range, const RangeOptions& options,
+                          const std::function<bool(KeyValue)>& each) override {
+    ScanReader reader(range, options, each);
+    SIS_RETURN_IF_ERROR(caller_.Stream(reader, attempt_timeout_, /*endless=*/false));
+    return reader.revision();
+  }
+
+  StatusOr<CountResult> Count(const KeyRange& range, const ReadOptions& options) override {
+    const std::string target =
+        Target("/v1/kv").AddRange(range).AddRead(options).AddFlag("count_only").text();
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Read(target));
+    return ParseCount(response);
+  }
+
+  StatusOr<DeleteRangeResult> DeleteRange(const KeyRange& range) override {
+    HttpRequest request{.method = "DELETE", .target = Target("/v1/kv").AddRange(range).text()};
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Write(std::move(request)));
+    return ParseDeleteRange(response);
+  }
+
+  StatusOr<TxnResult> Txn(const Transaction& transaction) override {
     SIS_ASSIGN_OR_RETURN(const HttpResponse response,
-                         Call({.method = "GET", .target = "/v1/cluster"}, /*write=*/false));
+                         Write(Post("/v1/txn", EncodeTransaction(transaction))));
+    return ParseTxn(response, transaction);
+  }
+
+  StatusOr<Lease> GrantLease(std::chrono::milliseconds ttl) override {
+    SIS_ASSIGN_OR_RETURN(
+        const HttpResponse response,
+        Write(Post("/v1/leases", Json::object({{"ttl", DurationText(ttl)}}).dump())));
+    return ParseLease(response);
+  }
+
+  StatusOr<Lease> KeepLeaseAlive(uint64_t id) override {
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response,
+                         Write({.method = "POST", .target = LeasePath(id) + "/keepalive"}));
+    return ParseLease(response);
+  }
+
+  StatusOr<Lease> GetLease(uint64_t id) override {
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Read(LeasePath(id)));
+    return ParseLease(response);
+  }
+
+  StatusOr<DeleteRangeResult> RevokeLease(uint64_t id) override {
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response,
+                         Write({.method = "DELETE", .target = LeasePath(id)}));
+    return ParseDeleteRange(response);
+  }
+
+  StatusOr<LeasePage> ListLeases(uint64_t after, uint64_t limit) override {
+    Target target("/v1/leases");
+    if (after != 0) target.AddNumber("after", after);
+    target.AddNumber("limit", limit);
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Read(target.text()));
+    return ParseLeases(response);
+  }
+
+  Status Watch(const KeyRange& range, const WatchOptions& options,
+               const std::function<bool(const WatchEvent&)>& each) override {
+    if (options.from == uint64_t{0}) return Invalid("revisions begin at 1");
+    WatchReader reader(range, options, each);
+    return caller_.Stream(reader, kWatchSilence, /*endless=*/true);
+  }
+
+  StatusOr<ClusterStatus> Cluster() override {
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Read("/v1/cluster"));
     return ParseCluster(response);
   }
 
   StatusOr<ClusterStatus> AddMember(uint64_t id, std::string_view peer_address) override {
-    return Change({.method = "POST",
-                   .target = "/v1/members",
-                   .headers = {{"Content-Type", "application/json"}},
-                   .body = MemberBody(id, peer_address)});
+    return Change(Post("/v1/members", MemberBody(id, peer_address)));
   }
 
   StatusOr<ClusterStatus> RemoveMember(uint64_t id) override {
@@ -114,46 +182,44 @@ class HttpClient final : public Client {
   }
 
   StatusOr<ClusterStatus> TransferLeadership(std::optional<uint64_t> to) override {
-    HttpRequest request{.method = "POST", .target = "/v1/leader/transfer"};
-    request.headers.emplace_back("Content-Type", "application/json");
-    request.body = to ? "{\"to\":" + std::to_string(*to) + "}" : "{}";
-    return Change(request);
+    return Change(Post("/v1/leader/transfer", to ? "{\"to\":" + std::to_string(*to) + "}" : "{}"));
+  }
+
+  StatusOr<CompactResult> Compact(uint64_t revision) override {
+    // To be repeated at will: the floor only rises.
+    SIS_ASSIGN_OR_RETURN(
+        const HttpResponse response,
+        caller_.Call(Post("/v1/compact", Json::object({{"revision", revision}}).dump()),
+                     CallKind::kRead));
+    return ParseCompact(response);
   }
 
   Status Ready() override {
-    if (options_.instead_of_sending) return ShowInstead({.method = "GET", .target = "/readyz"});
-    const MonotonicTime deadline = RealClock().Now() + options_.timeout;
-    Status status;
-    for (size_t i = 0; i < configured_; ++i) {
-      const HttpResponse response = SendOnce(
-          *connections_[i], {.method = "GET", .target = "/readyz"}, /*write=*/false, deadline);
-      status = Judge(response, /*write=*/false).status;
-      if (status.ok()) break;
-    }
-    return status;
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response,
+                         caller_.AskAround({.method = "GET", .target = "/readyz"}));
+    return Judge(response, /*write=*/false).status;
+  }
+
+  StatusOr<std::vector<ReadyCheck>> ReadyChecks() override {
+    SIS_ASSIGN_OR_RETURN(const HttpResponse response,
+                         caller_.AskAround({.method = "GET", .target = "/readyz?verbose"}));
+    const bool answered = response.outcome == HttpResponse::Outcome::kAnswered;
+    if (!answered) return Judge(response, /*write=*/false).status;
+    return ParseReadyChecks(response);
   }
 
  private:
-  static Status CheckKey(std::string_view key) {
-    if (!key.empty()) return OkStatus();
-    return MakeStatus(StatusCode::kInvalidArgument, "a key must not be empty");
+  StatusOr<HttpResponse> Read(const std::string& target) {
+    return caller_.Call({.method = "GET", .target = target}, CallKind::kRead);
   }
 
-  static Status AddCondition(const WriteCondition& condition, HttpRequest* request) {
-    if (condition.if_absent && condition.if_revision) {
-      return MakeStatus(StatusCode::kInvalidArgument, "more than one condition");
-    }
-    if (condition.if_absent) request->headers.emplace_back("If-None-Match", "*");
-    if (condition.if_revision) {
-      request->headers.emplace_back("If-Match",
-                                    "\"" + std::to_string(*condition.if_revision) + "\"");
-    }
-    return OkStatus();
+  StatusOr<HttpResponse> Write(HttpRequest request) {
+    return caller_.Call(std::move(request), CallKind::kWrite);
   }
 
   // A request that changes the cluster itself: what the cluster refuses is not the caller's typing.
-  StatusOr<ClusterStatus> Change(const HttpRequest& request) {
-    const StatusOr<HttpResponse> response = Call(request, /*write=*/true);
+  StatusOr<ClusterStatus> Change(HttpRequest request) {
+    const StatusOr<HttpResponse> response = caller_.Call(std::move(request), CallKind::kChange);
     if (response.ok()) return ParseCluster(*response);
     const StatusCode code = response.status().code();
     const bool refused = code == StatusCode::kInvalidArgument || code == StatusCode::kAborted;
@@ -161,70 +227,8 @@ class HttpClient final : public Client {
     return MakeStatus(StatusCode::kFailedPrecondition, std::string(MessageOf(response.status())));
   }
 
-  Status ShowInstead(const HttpRequest& request) {
-    options_.instead_of_sending(
-        {.method = request.method,
-         .url = "http://" + connections_[current_]->endpoint().ToString() + request.target,
-         .headers = request.headers,
-         .body = request.body});
-    return MakeStatus(StatusCode::kCancelled, "shown, not sent");
-  }
-
-  HttpResponse SendOnce(Connection& connection, const HttpRequest& request, bool write,
-                        MonotonicTime deadline) {
-    const MonotonicTime attempt =
-        std::min(deadline, RealClock().Now() + Duration(options_.attempt_timeout));
-    // The answer to a write is waited for as long as there is time: it cannot be asked for again.
-    return connection.Send(request, attempt, write ? deadline : attempt);
-  }
-
-  // Sends `request` until an answer is final or the time is over.
-  StatusOr<HttpResponse> Call(const HttpRequest& request, bool write) {
-    if (options_.instead_of_sending) return ShowInstead(request);
-    const MonotonicTime deadline = RealClock().Now() + Duration(options_.timeout);
-    Backoff backoff(&rng_);
-    size_t failures = 0;
-    int redirects = 0;
-    Connection* elsewhere = nullptr;  // Where a redirect sends this request.
-    while (true) {
-      Connection& connection = elsewhere != nullptr ? *elsewhere : *connections_[current_];
-      HttpResponse response = SendOnce(connection, request, write, deadline);
-      Verdict verdict = Judge(response, write);
-      if (verdict.next == Next::kDone) {
-        if (!verdict.status.ok()) return verdict.status;
-        return response;
-      }
-      if (RealClock().Now() >= deadline) return verdict.status;
-      if (verdict.next == Next::kRedirect && ++redirects <= kMaxRedirects) {
-        // Another server is asked for the same: the path in the URL is not used, since httplib
-        // decodes header values and so cannot tell a%2Fb from a/b.
-        SIS_ASSIGN_OR_RETURN(const Endpoint endpoint, EndpointOfUrl(response.location));
-        elsewhere = &ConnectionTo(endpoint);
-        continue;
-      }
-      elsewhere = nullptr;
-      redirects = 0;
-      current_ = (current_ + 1) % configured_;
-      if (++failures % configured_ == 0) backoff.Pause(deadline);
-      if (RealClock().Now() >= deadline) return verdict.status;
-    }
-  }
-
-  Connection& ConnectionTo(const Endpoint& endpoint) {
-    for (const auto& connection : connections_) {
-      if (connection->endpoint() == endpoint) return *connection;
-    }
-    // Room for one server that nobody configured: a cluster has few, and one leader.
-    connections_.resize(configured_);
-    connections_.push_back(std::make_unique<Connection>(endpoint));
-    return *connections_.back();
-  }
-
-  const ClientOptions options_;
-  size_t configured_ = 0;
-  std::vector<std::unique_ptr<Connection>> connections_;  // The configured ones come first.
-  size_t current_ = 0;                                    // The one that answered last.
-  Rng rng_;
+  const Duration attempt_timeout_;
+  Caller caller_;
 };
 
 }  // namespace

@@ -12,6 +12,8 @@
 namespace sisyphus::client {
 namespace {
 
+constexpr size_t kMaxErrorBytes = 1 << 20;
+
 // httplib writes to sockets without MSG_NOSIGNAL. The signal of a write to a closed connection
 // belongs to this thread: it is blocked meanwhile and taken away, so that neither the process dies
 // nor its own handling of SIGPIPE changes.
@@ -62,6 +64,28 @@ bool NeverConnected(httplib::Error error) {
          error == httplib::Error::BindIPAddress;
 }
 
+httplib::Request ToHttplib(const HttpRequest& request) {
+  httplib::Request http_request;
+  http_request.method = request.method;
+  http_request.path = request.target;
+  for (const auto& [name, value] : request.headers) http_request.headers.emplace(name, value);
+  http_request.headers.emplace("Accept-Encoding", "identity");
+  http_request.body = request.body;
+  return http_request;
+}
+
+void TakeHead(const httplib::Response& response, HttpResponse* answer) {
+  answer->outcome = HttpResponse::Outcome::kAnswered;
+  answer->status = response.status;
+  answer->etag = response.get_header_value("ETag");
+  answer->location = response.get_header_value("Location");
+  answer->create_revision = response.get_header_value("X-Sisyphus-Create-Revision");
+  answer->version = response.get_header_value("X-Sisyphus-Version");
+  answer->lease = response.get_header_value("X-Sisyphus-Lease");
+  answer->revision = response.get_header_value("X-Sisyphus-Revision");
+  answer->compact_revision = response.get_header_value("X-Sisyphus-Compact-Revision");
+}
+
 }  // namespace
 
 class Connection::Impl {
@@ -101,12 +125,7 @@ HttpResponse Connection::Send(const HttpRequest& request, MonotonicTime connect_
   client.set_read_timeout(budget);
   client.set_write_timeout(budget);
 
-  httplib::Request http_request;
-  http_request.method = request.method;
-  http_request.path = request.target;
-  for (const auto& [name, value] : request.headers) http_request.headers.emplace(name, value);
-  http_request.headers.emplace("Accept-Encoding", "identity");
-  http_request.body = request.body;
+  httplib::Request http_request = ToHttplib(request);
   http_request.progress = [deadline](uint64_t, uint64_t) { return RealClock().Now() < deadline; };
 
   HttpResponse answer;
@@ -125,13 +144,50 @@ HttpResponse Connection::Send(const HttpRequest& request, MonotonicTime connect_
                    DescribeError(error, !NeverConnected(error) && RealClock().Now() >= deadline);
     return answer;
   }
-  answer.outcome = HttpResponse::Outcome::kAnswered;
-  answer.status = http_response.status;
+  TakeHead(http_response, &answer);
   answer.body = std::move(http_response.body);
-  answer.etag = http_response.get_header_value("ETag");
-  answer.location = http_response.get_header_value("Location");
-  answer.create_revision = http_response.get_header_value("X-Sisyphus-Create-Revision");
-  answer.version = http_response.get_header_value("X-Sisyphus-Version");
+  return answer;
+}
+
+HttpResponse Connection::Stream(const HttpRequest& request, MonotonicTime connect_deadline,
+                                Duration silence, const BodySink& sink) {
+  // A connection of its own: it ends with the stream, unless that ends as it should.
+  Impl connection(endpoint_, silence);
+  httplib::Client& client = connection.client();
+  client.set_connection_timeout(
+      std::max(Duration(std::chrono::milliseconds(1)), connect_deadline - RealClock().Now()));
+  client.set_read_timeout(silence);
+  client.set_write_timeout(silence);
+  client.set_keep_alive(false);
+
+  HttpResponse answer;
+  bool enough = false;
+  httplib::Request http_request = ToHttplib(request);
+  http_request.response_handler = [&](const httplib::Response& head) {
+    TakeHead(head, &answer);
+    if (answer.status == 200) sink.begin(answer);
+    return true;
+  };
+  http_request.content_receiver = [&](const char* data, size_t size, uint64_t, uint64_t) {
+    const std::string_view piece(data, size);
+    if (answer.status == 200) {
+      enough = !sink.add(piece);
+      return !enough;
+    }
+    answer.body.append(piece);
+    return answer.body.size() < kMaxErrorBytes;
+  };
+  httplib::Response ignored;
+  httplib::Error error = httplib::Error::Success;
+  bool complete = false;
+  {
+    SigpipeGuard guard;
+    complete = client.send(http_request, ignored, error);
+  }
+  if (complete || enough) return answer;
+  answer.outcome =
+      NeverConnected(error) ? HttpResponse::Outcome::kNotSent : HttpResponse::Outcome::kNoAnswer;
+  answer.error = endpoint_.ToString() + ": " + DescribeError(error, false);
   return answer;
 }
 

@@ -5,8 +5,10 @@
 #ifndef SISYPHUS_CLIENT_HTTP_H_
 #define SISYPHUS_CLIENT_HTTP_H_
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,8 +36,17 @@ struct HttpResponse {
   std::string body;
   std::string etag;
   std::string location;
-  std::string create_revision;  // X-Sisyphus-Create-Revision
-  std::string version;          // X-Sisyphus-Version
+  std::string create_revision;   // X-Sisyphus-Create-Revision
+  std::string version;           // X-Sisyphus-Version
+  std::string lease;             // X-Sisyphus-Lease
+  std::string revision;          // X-Sisyphus-Revision
+  std::string compact_revision;  // X-Sisyphus-Compact-Revision
+};
+
+// Who takes the body of a good answer as it comes.
+struct BodySink {
+  std::function<void(const HttpResponse& head)> begin;
+  std::function<bool(std::string_view piece)> add;  // False: enough; the connection is closed.
 };
 
 class Connection {
@@ -48,6 +59,11 @@ class Connection {
   // Sends `request` once. `connect_deadline` bounds the time to a connection, `deadline` all.
   HttpResponse Send(const HttpRequest& request, MonotonicTime connect_deadline,
                     MonotonicTime deadline);
+
+  // The same for an answer without a known end: a body that comes with status 200 goes to `sink`
+  // and not into the result. kNoAnswer also when it breaks off, or nothing comes for `silence`.
+  HttpResponse Stream(const HttpRequest& request, MonotonicTime connect_deadline, Duration silence,
+                      const BodySink& sink);
 
  private:
   class Impl;

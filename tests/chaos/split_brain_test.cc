@@ -62,7 +62,7 @@ class Race {
           attempt.code = result.status().code();
           attempt.value = result.ok() ? result->value : "";
         } else {
-          const WriteCondition absent{.if_absent = true, .if_revision = {}};
+          const PutOptions absent{.if_absent = true};
           attempt.code = client->Put(round + KeyName(key), value, absent).status().code();
         }
         attempt.end = Now();

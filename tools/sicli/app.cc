@@ -15,9 +15,7 @@ namespace sisyphus::sicli {
 namespace {
 
 constexpr AddCommands kGroups[] = {
-    AddKeyCommands,
-    AddClusterCommands,
-    AddConfigCommands,
+    AddKeyCommands, AddRangeCommands, AddLeaseCommands, AddClusterCommands, AddConfigCommands,
 };
 
 constexpr char kFooter[] =

@@ -71,6 +71,8 @@ struct Invocation {
 // has ended. Say the group a command is listed in: ->group(kDataGroup).
 using AddCommands = void (*)(CLI::App& app, Invocation& invocation);
 void AddKeyCommands(CLI::App& app, Invocation& invocation);
+void AddRangeCommands(CLI::App& app, Invocation& invocation);
+void AddLeaseCommands(CLI::App& app, Invocation& invocation);
 void AddClusterCommands(CLI::App& app, Invocation& invocation);
 void AddConfigCommands(CLI::App& app, Invocation& invocation);
 

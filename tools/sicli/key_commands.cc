@@ -1,22 +1,25 @@
 // sicli put, get, delete.
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/status.h"
 #include "tools/sicli/command.h"
+#include "tools/sicli/kv_output.h"
 
 namespace sisyphus::sicli {
 namespace {
 
-struct KeyArguments {
+// --- put ---
+
+struct PutArguments {
   std::string key;
   std::string value;
-  WriteCondition condition;
-  ReadConsistency consistency = ReadConsistency::kLinearizable;
-  bool detail = false;
+  PutOptions options;
+  std::string ttl;
 };
 
 // "-" is standard input, "@PATH" a file, "@@TEXT" is "@TEXT".
@@ -29,33 +32,75 @@ StatusOr<std::string> ValueOf(const Context& context, const std::string& argumen
   return file ? ReadFile(argument.substr(1)) : ReadIn();
 }
 
-// People and pipes are told the one thing that they ask for, programs everything.
-bool WantsLess(const Context& context) {
-  return context.output.format() != Format::kJson && context.output.format() != Format::kYaml;
-}
-
-absl::Status Put(const Context& context, const KeyArguments& arguments) {
+Status Put(const Context& context, const PutArguments& arguments) {
+  PutOptions options = arguments.options;
+  if (!arguments.ttl.empty()) {
+    SIS_ASSIGN_OR_RETURN(options.ttl, ParseTime("--ttl", arguments.ttl));
+  }
   SIS_ASSIGN_OR_RETURN(const std::string value, ValueOf(context, arguments.value));
   SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
-  SIS_ASSIGN_OR_RETURN(const PutResult result,
-                       client->Put(arguments.key, value, arguments.condition));
-  if (WantsLess(context))
-    return context.output.Record(Json::object({{"revision", result.revision}}), "revision");
-  return context.output.Record(
-      {{"revision", result.revision}, {"version", result.version}, {"created", result.created}});
+  SIS_ASSIGN_OR_RETURN(const PutResult result, client->Put(arguments.key, value, options));
+  Json record = Json::object({{"revision", result.revision}});
+  if (TellsAll(context.output)) {
+    record["version"] = result.version;
+    record["created"] = result.created;
+  }
+  return context.output.Record(record, "revision");
 }
 
-absl::Status Get(const Context& context, const KeyArguments& arguments) {
+void AddPut(CLI::App& app, Invocation& invocation) {
+  const auto arguments = std::make_shared<PutArguments>();
+  CLI::App* command = app.add_subcommand("put", "Write a value, and print its revision");
+  command->group(kDataGroup);
+  command->add_option("KEY", arguments->key, "the key")->required();
+  command
+      ->add_option("VALUE", arguments->value,
+                   "the value; - reads it from standard input, @FILE from a file (@@x is \"@x\")")
+      ->required();
+  CLI::Option* absent = command->add_flag("--if-absent", arguments->options.if_absent,
+                                          "only if the key has no value (exit code 4)");
+  command
+      ->add_option("--if-revision", arguments->options.if_revision,
+                   "only if the value was written at this revision (exit code 4)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("REVISION")
+      ->excludes(absent);
+  CLI::Option* ttl = command->add_option("--ttl", arguments->ttl,
+                                         "the key ends after this time, e.g. 30s, 5m, 2h or 7d");
+  ttl->type_name("TIME");
+  command->add_option("--lease", arguments->options.lease, "the key ends with this lease")
+      ->check(CLI::PositiveNumber)
+      ->type_name("ID")
+      ->excludes(ttl);
+  command->callback([&invocation, arguments] {
+    invocation.compares = true;
+    invocation.run = [arguments](const Context& context) { return Put(context, *arguments); };
+  });
+}
+
+// --- get ---
+
+struct GetArguments {
+  std::string key;
+  bool detail = false;
+};
+
+Status Get(const Context& context, const GetArguments& arguments, const ReadArguments& read) {
+  SIS_ASSIGN_OR_RETURN(const ReadOptions options, read.Checked());
   SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
-  SIS_ASSIGN_OR_RETURN(GetResult result, client->Get(arguments.key, arguments.consistency));
-  Json record;
-  SetBytes(&record, "key", arguments.key);
-  if (!WantsLess(context)) SetBytes(&record, "value", result.value);
-  record["create_revision"] = result.create_revision;
-  record["mod_revision"] = result.revision;
-  record["version"] = result.version;
-  record["size"] = result.value.size();
-  if (arguments.detail || !WantsLess(context)) return context.output.Record(record);
+  SIS_ASSIGN_OR_RETURN(GetResult result, client->Get(arguments.key, options));
+  if (arguments.detail || TellsAll(context.output)) {
+    const size_t size = result.value.size();
+    Json record = KeyValueJson({.key = arguments.key,
+                                .value = std::move(result.value),
+                                .create_revision = result.create_revision,
+                                .mod_revision = result.revision,
+                                .version = result.version,
+                                .lease = result.lease},
+                               !TellsAll(context.output));
+    record["size"] = size;
+    return context.output.Record(record);
+  }
   // A pipe or a file gets the value's bytes and nothing else. A terminal gets no bytes that it
   // would obey, unless it was asked to.
   const bool raw = context.output.format() == Format::kRaw;
@@ -63,67 +108,103 @@ absl::Status Get(const Context& context, const KeyArguments& arguments) {
   return WriteOut(result.value);
 }
 
-absl::Status Delete(const Context& context, const KeyArguments& arguments) {
-  SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
-  SIS_ASSIGN_OR_RETURN(const DeleteResult result,
-                       client->Delete(arguments.key, arguments.condition));
-  const Json deleted = Json::object({{"deleted", result.deleted ? 1 : 0}});
-  if (WantsLess(context)) return context.output.Record(deleted, "deleted");
-  return context.output.Record({{"deleted", deleted["deleted"]}, {"revision", result.revision}});
-}
-
-CLI::App* AddCommand(CLI::App& app, Invocation& invocation, const char* name, const char* help,
-                     const std::shared_ptr<KeyArguments>& arguments,
-                     absl::Status (*run)(const Context&, const KeyArguments&)) {
-  CLI::App* command = app.add_subcommand(name, help);
+void AddGet(CLI::App& app, Invocation& invocation) {
+  const auto arguments = std::make_shared<GetArguments>();
+  const auto read = std::make_shared<ReadArguments>();
+  CLI::App* command = app.add_subcommand("get", "Print a value; exit code 3 if there is none");
   command->group(kDataGroup);
   command->add_option("KEY", arguments->key, "the key")->required();
-  command->callback([&invocation, arguments, run] {
-    invocation.compares = true;
-    invocation.run = [arguments, run](const Context& context) { return run(context, *arguments); };
+  command->add_flag("--detail", arguments->detail,
+                    "print what is known of the value instead of it");
+  AddReadOptions(command, read);
+  command->callback([&invocation, arguments, read] {
+    invocation.run = [arguments, read](const Context& context) {
+      return Get(context, *arguments, *read);
+    };
   });
-  return command;
 }
 
-CLI::Option* AddIfRevision(CLI::App* command, const std::shared_ptr<KeyArguments>& arguments) {
-  return command
+// --- delete ---
+
+struct DeleteArguments {
+  WriteCondition condition;
+  bool yes = false;
+};
+
+// The answer to a question on standard error. Nobody is there to ask: kInvalidArgument.
+Status AskFirst(const std::string& question) {
+  if (isatty(STDIN_FILENO) != 1) {
+    return MakeStatus(StatusCode::kInvalidArgument,
+                      "a range is deleted without being asked only with --yes");
+  }
+  std::fprintf(stderr, "%s [y/N] ", question.c_str());
+  std::string answer;
+  char c = 0;
+  while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n') answer.push_back(c);
+  if (answer == "y" || answer == "Y" || answer == "yes") return OkStatus();
+  return ExitWith(kExitOther, "nothing was deleted");
+}
+
+Status DeleteRange(const Context& context, const KeyArguments& keys, bool yes) {
+  SIS_ASSIGN_OR_RETURN(const KeyRange range, keys.Range(/*all_by_default=*/false));
+  SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
+  if (!yes && !context.curl) {
+    SIS_ASSIGN_OR_RETURN(const CountResult there, client->Count(range));
+    SIS_RETURN_IF_ERROR(
+        AskFirst("delete the " + std::to_string(there.count) + " keys " + keys.Words() + "?"));
+  }
+  SIS_ASSIGN_OR_RETURN(const DeleteRangeResult result, client->DeleteRange(range));
+  Json record = Json::object({{"deleted", result.deleted}});
+  if (TellsAll(context.output)) record["revision"] = result.revision;
+  return context.output.Record(record, "deleted");
+}
+
+Status DeleteKey(const Context& context, const std::string& key, const WriteCondition& condition) {
+  SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
+  SIS_ASSIGN_OR_RETURN(const DeleteResult result, client->Delete(key, condition));
+  Json record = Json::object({{"deleted", result.deleted ? 1 : 0}});
+  if (TellsAll(context.output)) record["revision"] = result.revision;
+  return context.output.Record(record, "deleted");
+}
+
+void AddDelete(CLI::App& app, Invocation& invocation) {
+  const auto arguments = std::make_shared<DeleteArguments>();
+  const auto keys = std::make_shared<KeyArguments>();
+  CLI::App* command =
+      app.add_subcommand("delete", "Delete a key or a range, and print how many there were");
+  command->group(kDataGroup);
+  command->add_option_function<std::string>(
+      "KEY",
+      [keys](const std::string& key) {
+        keys->key = key;
+        keys->has_key = true;
+      },
+      "the key");
+  AddRangeOptions(command, keys);
+  command->add_flag("-y,--yes", arguments->yes, "delete a range without asking first");
+  command
       ->add_option("--if-revision", arguments->condition.if_revision,
                    "only if the value was written at this revision (exit code 4)")
       ->check(CLI::PositiveNumber)
       ->type_name("REVISION");
+  command->callback([&invocation, arguments, keys] {
+    invocation.compares = true;
+    invocation.run = [arguments, keys](const Context& context) -> Status {
+      SIS_RETURN_IF_ERROR(keys->Range(/*all_by_default=*/false).status());
+      if (keys->has_key) return DeleteKey(context, keys->key, arguments->condition);
+      if (!arguments->condition.if_revision) return DeleteRange(context, *keys, arguments->yes);
+      return MakeStatus(StatusCode::kInvalidArgument,
+                        "--if-revision is for one key; a transaction has conditions for ranges");
+    };
+  });
 }
 
 }  // namespace
 
 void AddKeyCommands(CLI::App& app, Invocation& invocation) {
-  const auto put = std::make_shared<KeyArguments>();
-  CLI::App* put_command =
-      AddCommand(app, invocation, "put", "Write a value, and print its revision", put, Put);
-  put_command
-      ->add_option("VALUE", put->value,
-                   "the value; - reads it from standard input, @FILE from a file (@@x is \"@x\")")
-      ->required();
-  CLI::Option* absent = put_command->add_flag("--if-absent", put->condition.if_absent,
-                                              "only if the key has no value (exit code 4)");
-  AddIfRevision(put_command, put)->excludes(absent);
-
-  const auto get = std::make_shared<KeyArguments>();
-  CLI::App* get_command =
-      AddCommand(app, invocation, "get", "Print a value; exit code 3 if there is none", get, Get);
-  get_command
-      ->add_option("--consistency", get->consistency,
-                   "linearizable (the default), lease, or stale: what the asked node has")
-      ->transform(CLI::Transformer(
-          std::map<std::string, ReadConsistency>{{"linearizable", ReadConsistency::kLinearizable},
-                                                 {"lease", ReadConsistency::kLease},
-                                                 {"stale", ReadConsistency::kStale}}))
-      ->type_name("NAME");
-  get_command->add_flag("--detail", get->detail, "print what is known of the value instead of it");
-
-  const auto removed = std::make_shared<KeyArguments>();
-  AddIfRevision(AddCommand(app, invocation, "delete", "Delete a key, and print how many there were",
-                           removed, Delete),
-                removed);
+  AddPut(app, invocation);
+  AddGet(app, invocation);
+  AddDelete(app, invocation);
 }
 
 }  // namespace sisyphus::sicli

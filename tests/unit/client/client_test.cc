@@ -321,6 +321,128 @@ TEST(ClientTest, ServerErrorsKeepTheirMeaning) {
   }
 }
 
+std::unique_ptr<Client> MakeSafeClient(std::vector<std::string> endpoints,
+                                       milliseconds timeout = milliseconds(5000)) {
+  auto client = Client::Create({.endpoints = std::move(endpoints),
+                                .timeout = timeout,
+                                .attempt_timeout = milliseconds(1000),
+                                .safe_retries = true});
+  EXPECT_TRUE(client.ok()) << client.status();
+  return std::move(client).value();
+}
+
+TEST(ClientTest, ASafeWriteIsRepeatedUnderItsKey) {
+  SilentServer hangs_up(/*hang_up=*/true);
+  int calls = 0;
+  TestServer server([&](const SeenRequest&) {
+    return ++calls < 3 ? ScriptedAnswer{504, Problem("timeout", true)}
+                       : ScriptedAnswer{201, kPutAnswer};
+  });
+  auto client = MakeSafeClient({hangs_up.address(), server.address()});
+  EXPECT_TRUE(client->Put("k", "v").ok());
+  EXPECT_TRUE(client->Put("k", "w").ok());
+  const std::vector<SeenRequest> seen = server.seen();
+  ASSERT_GE(seen.size(), 4u);
+  EXPECT_THAT(seen[0].idempotency_key, testing::EndsWith(":1"));
+  EXPECT_EQ(seen[1].idempotency_key, seen[0].idempotency_key);
+  EXPECT_EQ(seen[2].idempotency_key, seen[0].idempotency_key);
+  EXPECT_THAT(seen[3].idempotency_key, testing::EndsWith(":2"));
+  const auto other = MakeSafeClient({server.address()});
+  EXPECT_TRUE(other->Put("k", "x").ok());
+  EXPECT_NE(server.seen().back().idempotency_key, seen[0].idempotency_key);
+}
+
+TEST(ClientTest, ASafeWriteThatWasLostOnceStaysUnknownUntilItIsAnswered) {
+  int calls = 0;
+  TestServer server([&](const SeenRequest&) {
+    return ++calls == 1 ? ScriptedAnswer{504, Problem("timeout", true)}
+                        : ScriptedAnswer{503, Problem("no_leader", false)};
+  });
+  auto client = MakeSafeClient({server.address()}, milliseconds(200));
+  EXPECT_EQ(client->Put("k", "v").status().code(), StatusCode::kDeadlineExceeded);
+  EXPECT_GT(calls, 2);
+  // This one was certainly not applied.
+  EXPECT_EQ(client->Put("k", "v").status().code(), StatusCode::kUnavailable);
+}
+
+TEST(ClientTest, ASafeWriteWhoseAnswerIsForgottenIsUnknown) {
+  int calls = 0;
+  TestServer server([&](const SeenRequest&) {
+    return ++calls == 1 ? ScriptedAnswer{504, Problem("timeout", true)}
+                        : ScriptedAnswer{409, Problem("conflict", false)};
+  });
+  EXPECT_EQ(MakeSafeClient({server.address()})->Put("k", "v").status().code(),
+            StatusCode::kDeadlineExceeded);
+}
+
+TEST(ClientTest, ChangesOfTheClusterCarryNoKeyAndAreNotRepeated) {
+  TestServer server([](const SeenRequest&) {
+    return ScriptedAnswer{504, Problem("timeout", true)};
+  });
+  EXPECT_EQ(MakeSafeClient({server.address()})->RemoveMember(3).status().code(),
+            StatusCode::kDeadlineExceeded);
+  ASSERT_EQ(server.seen().size(), 1u);
+  EXPECT_EQ(server.seen()[0].idempotency_key, "");
+}
+
+TEST(ClientTest, OverloadedUntilTheDeadlineIsSaidSo) {
+  TestServer server([](const SeenRequest&) {
+    return ScriptedAnswer{429, Problem("overloaded", false)};
+  });
+  auto client = MakeClient({server.address()}, milliseconds(150));
+  EXPECT_EQ(client->Put("k", "v").status().code(), StatusCode::kResourceExhausted);
+  EXPECT_GT(server.seen().size(), 1u);
+}
+
+TEST(ClientTest, WhatHistoryHasLostComesWithWhereItBegins) {
+  TestServer server([](const SeenRequest&) {
+    return ScriptedAnswer{410,
+                          Problem("compacted", false),
+                          "application/problem+json",
+                          {{"X-Sisyphus-Compact-Revision", "12"}}};
+  });
+  const auto status = MakeClient({server.address()})->Get("k", {.revision = 5}).status();
+  EXPECT_EQ(status.code(), StatusCode::kOutOfRange);
+  EXPECT_EQ(CompactRevisionOf(status), 12u);
+  EXPECT_EQ(CompactRevisionOf(absl::OkStatus()), std::nullopt);
+  EXPECT_EQ(server.seen().at(0).target, "/v1/kv/k?revision=5");
+}
+
+TEST(ClientTest, ShowsRequestsInPlaceOfSendingThem) {
+  DeadAddress dead;
+  std::vector<ClientRequest> shown;
+  auto client = Client::Create(
+      {.endpoints = {dead.address()},
+       .instead_of_sending = [&](const ClientRequest& request) { shown.push_back(request); }});
+  ASSERT_TRUE(client.ok());
+  EXPECT_EQ((*client)->Put("a b", "v", {.ttl = milliseconds(90'000)}).status().code(),
+            StatusCode::kCancelled);
+  EXPECT_EQ(
+      (*client)->Watch(KeyRange::Prefix("x"), {}, [](const WatchEvent&) { return true; }).code(),
+      StatusCode::kCancelled);
+  ASSERT_EQ(shown.size(), 2u);
+  EXPECT_EQ(shown[0].method, "PUT");
+  EXPECT_EQ(shown[0].url, dead.address() + "/v1/kv/a%20b?ttl=90s");
+  EXPECT_EQ(shown[0].body, "v");
+  EXPECT_EQ(shown[1].url, dead.address() + "/v1/watch?start=x&end=y");
+  EXPECT_TRUE(shown[1].endless);
+}
+
+TEST(ClientTest, ReadyChecksAreReadAlsoWhenOneFails) {
+  TestServer server([](const SeenRequest&) {
+    return ScriptedAnswer{
+        503,
+        R"({"code":"not_ready","message":"member: ok (a voter)\nleader: failed (none (yet))\n"})"};
+  });
+  const auto checks = MakeClient({server.address()})->ReadyChecks();
+  ASSERT_TRUE(checks.ok()) << checks.status();
+  ASSERT_EQ(checks->size(), 2u);
+  EXPECT_EQ((*checks)[0].name, "member");
+  EXPECT_TRUE((*checks)[0].ok);
+  EXPECT_FALSE((*checks)[1].ok);
+  EXPECT_EQ((*checks)[1].detail, "none (yet)");
+}
+
 TEST(ClientTest, ABrokenConnectionRaisesNoSignal) {
   ASSERT_NE(signal(SIGPIPE, SIG_DFL), SIG_ERR);
   SilentServer hangs_up(/*hang_up=*/true);

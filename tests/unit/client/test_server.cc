@@ -40,6 +40,7 @@ class TestServer::Impl {
     };
     server_.Get(".*", handle);
     server_.Put(".*", handle);
+    server_.Post(".*", handle);
     server_.Delete(".*", handle);
     server_.set_tcp_nodelay(true);
     server_.set_keep_alive_max_count(1000);
@@ -63,7 +64,8 @@ class TestServer::Impl {
   void Handle(const httplib::Request& request, httplib::Response& response) {
     MutexLock lock(mu_);
     seen_.push_back({request.method, request.target, request.get_header_value("If-Match"),
-                     request.get_header_value("If-None-Match"), request.body, request.remote_port});
+                     request.get_header_value("If-None-Match"), request.body, request.remote_port,
+                     request.get_header_value("Idempotency-Key")});
     const ScriptedAnswer answer = answer_(seen_.back());
     response.status = answer.status;
     for (const auto& [name, value] : answer.headers) response.set_header(name, value);
@@ -87,7 +89,8 @@ std::vector<SeenRequest> TestServer::seen() const { return impl_->seen(); }
 
 class SilentServer::Impl {
  public:
-  explicit Impl(bool hang_up) : listener_(BindLoopback(&port_)) {
+  Impl(bool hang_up, std::string last_words)
+      : last_words_(std::move(last_words)), listener_(BindLoopback(&port_)) {
     SIS_CHECK(listen(listener_, 16) == 0, "listen");
     thread_ = std::thread([this, hang_up] { Run(hang_up); });
   }
@@ -112,11 +115,13 @@ class SilentServer::Impl {
         continue;
       }
       char buffer[4096];
-      [[maybe_unused]] const ssize_t n = read(fd, buffer, sizeof(buffer));
+      [[maybe_unused]] ssize_t n = read(fd, buffer, sizeof(buffer));
+      n = write(fd, last_words_.data(), last_words_.size());
       close(fd);
     }
   }
 
+  const std::string last_words_;
   int port_ = 0;
   const int listener_;
   std::atomic<int> connections_{0};
@@ -124,7 +129,8 @@ class SilentServer::Impl {
   std::thread thread_;
 };
 
-SilentServer::SilentServer(bool hang_up) : impl_(std::make_unique<Impl>(hang_up)) {}
+SilentServer::SilentServer(bool hang_up, std::string last_words)
+    : impl_(std::make_unique<Impl>(hang_up, std::move(last_words))) {}
 SilentServer::~SilentServer() = default;
 std::string SilentServer::address() const { return Loopback(impl_->port()); }
 int SilentServer::connections() const { return impl_->connections(); }

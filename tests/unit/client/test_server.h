@@ -17,6 +17,7 @@ struct SeenRequest {
   std::string if_none_match;
   std::string body;
   int client_port = 0;  // Tells connections apart.
+  std::string idempotency_key = {};
 };
 
 struct ScriptedAnswer {
@@ -42,10 +43,10 @@ class TestServer {
 };
 
 // A loopback listener that takes connections and never answers; or, with `hang_up`, reads the
-// request and closes the connection.
+// request, says `last_words` and closes the connection.
 class SilentServer {
  public:
-  explicit SilentServer(bool hang_up);
+  explicit SilentServer(bool hang_up, std::string last_words = "");
   ~SilentServer();
   std::string address() const;
   int connections() const;
