@@ -15,7 +15,15 @@ namespace sisyphus::sicli {
 namespace {
 
 constexpr AddCommands kGroups[] = {
-    AddKeyCommands, AddRangeCommands, AddLeaseCommands, AddClusterCommands, AddConfigCommands,
+    AddKeyCommands,         // put, get, delete
+    AddRangeCommands,       // scan, count
+    AddTxnCommands,         // txn
+    AddWatchCommands,       // watch, history
+    AddLeaseCommands,       // lease
+    AddClusterCommands,     // status, member, leader
+    AddOperationCommands,   // health, compact
+    AddConfigCommands,      // config
+    AddCompletionCommands,  // completion
 };
 
 constexpr char kFooter[] =

@@ -6,6 +6,8 @@
 
 #include "base/status.h"
 #include "tools/sicli/command.h"
+#include "tools/sicli/kv_output.h"
+#include "tools/sicli/pause.h"
 
 namespace sisyphus::sicli {
 namespace {
@@ -52,13 +54,20 @@ Json RowOf(const MemberStatus& member) {
           {"health", member.health}};
 }
 
-absl::Status PrintMembers(const Context& context, const ClusterStatus& cluster,
-                          const std::vector<MemberStatus>& members) {
+Json DocumentOf(const ClusterStatus& cluster, const Json& rows) {
+  return {{"cluster_id", cluster.cluster_id}, {"leader", cluster.leader}, {"members", rows}};
+}
+
+Json RowsOf(const std::vector<MemberStatus>& members) {
   Json rows = Json::array();
   for (const MemberStatus& member : members) rows.push_back(RowOf(member));
-  return context.output.Rows(
-      MemberColumns(), rows,
-      {{"cluster_id", cluster.cluster_id}, {"leader", cluster.leader}, {"members", rows}});
+  return rows;
+}
+
+absl::Status PrintMembers(const Context& context, const ClusterStatus& cluster,
+                          const std::vector<MemberStatus>& members) {
+  const Json rows = RowsOf(members);
+  return context.output.Rows(MemberColumns(), rows, DocumentOf(cluster, rows));
 }
 
 // What `member` says of itself: nobody else knows its term and how far it has applied.
@@ -81,13 +90,56 @@ void AskItself(const Context& context, MemberStatus* member) {
   }
 }
 
-absl::Status PrintStatus(const Context& context) {
+absl::StatusOr<ClusterStatus> AskEveryone(const Context& context) {
   SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
   SIS_ASSIGN_OR_RETURN(ClusterStatus cluster, client->Cluster());
   for (MemberStatus& member : cluster.members) {
     if (member.id != cluster.answered_by) AskItself(context, &member);
   }
+  return cluster;
+}
+
+struct StatusArguments {
+  bool watch = false;
+  std::string interval = "2s";
+};
+
+// Again and again, in place on a terminal; Ctrl-C ends it. What nobody can be asked just now
+// is shown as such: a cluster is watched while it is in trouble.
+absl::Status WatchStatus(const Context& context, const std::string& interval) {
+  SIS_ASSIGN_OR_RETURN(const auto pause, ParseTime("--interval", interval));
+  const bool redraw = context.output.terminal() && context.output.format() == Format::kTable;
+  while (true) {
+    const auto cluster = AskEveryone(context);
+    std::string text;
+    if (cluster.ok()) {
+      const Json rows = RowsOf(cluster->members);
+      text = context.output.RowsText(MemberColumns(), rows, DocumentOf(*cluster, rows));
+    } else if (cluster.status().code() == StatusCode::kCancelled) {
+      return cluster.status();
+    } else {
+      text = std::string(MessageOf(cluster.status())) + "\n";
+    }
+    // Home, the new picture, and nothing of the old one below it.
+    if (redraw) text = "\x1b[H\x1b[2J" + text + "every " + interval + "; Ctrl-C ends it\n";
+    SIS_RETURN_IF_ERROR(WriteOut(text));
+    Pause(pause);
+  }
+}
+
+absl::Status PrintStatus(const Context& context, const StatusArguments& arguments) {
+  if (arguments.watch) return WatchStatus(context, arguments.interval);
+  SIS_ASSIGN_OR_RETURN(const ClusterStatus cluster, AskEveryone(context));
   return PrintMembers(context, cluster, cluster.members);
+}
+
+absl::Status ShowLeader(const Context& context) {
+  SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
+  SIS_ASSIGN_OR_RETURN(const ClusterStatus cluster, client->Cluster());
+  for (const MemberStatus& member : cluster.members) {
+    if (member.id == cluster.leader) return context.output.Record(RowOf(member), "id");
+  }
+  return MakeStatus(StatusCode::kUnavailable, "no leader is known");
 }
 
 // Who is in the cluster, as the leader (or who was asked) knows it.
@@ -152,10 +204,13 @@ void AddMemberCommands(CLI::App& app, Invocation& invocation) {
 }
 
 void AddLeaderCommands(CLI::App& app, Invocation& invocation) {
-  CLI::App* group = app.add_subcommand("leader", "Choose who leads");
+  CLI::App* group = app.add_subcommand("leader", "Show and choose who leads");
   group->require_subcommand(1);
   group->group(kClusterGroup);
   const auto arguments = std::make_shared<MemberArguments>();
+  group->add_subcommand("show", "Show who leads")->callback([&invocation] {
+    invocation.run = ShowLeader;
+  });
   AddChange(group, invocation, "transfer", "Hand leadership over", arguments,
             [](Client& client, const MemberArguments& to) {
               return client.TransferLeadership(to.id == 0 ? std::nullopt
@@ -172,7 +227,15 @@ void AddClusterCommands(CLI::App& app, Invocation& invocation) {
   AddLeaderCommands(app, invocation);
   CLI::App* status = app.add_subcommand("status", "Show every member of the cluster");
   status->group(kClusterGroup);
-  status->callback([&invocation] { invocation.run = PrintStatus; });
+  const auto arguments = std::make_shared<StatusArguments>();
+  status->add_flag("-w,--watch", arguments->watch, "again and again, until Ctrl-C");
+  status->add_option("--interval", arguments->interval, "with --watch: how often (2s)")
+      ->type_name("TIME");
+  status->callback([&invocation, arguments] {
+    invocation.run = [arguments](const Context& context) {
+      return PrintStatus(context, *arguments);
+    };
+  });
 }
 
 }  // namespace sisyphus::sicli

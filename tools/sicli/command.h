@@ -73,7 +73,11 @@ using AddCommands = void (*)(CLI::App& app, Invocation& invocation);
 void AddKeyCommands(CLI::App& app, Invocation& invocation);
 void AddRangeCommands(CLI::App& app, Invocation& invocation);
 void AddLeaseCommands(CLI::App& app, Invocation& invocation);
+void AddTxnCommands(CLI::App& app, Invocation& invocation);
+void AddWatchCommands(CLI::App& app, Invocation& invocation);
 void AddClusterCommands(CLI::App& app, Invocation& invocation);
+void AddOperationCommands(CLI::App& app, Invocation& invocation);
+void AddCompletionCommands(CLI::App& app, Invocation& invocation);
 void AddConfigCommands(CLI::App& app, Invocation& invocation);
 
 inline constexpr char kDataGroup[] = "Data";

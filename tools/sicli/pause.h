@@ -8,9 +8,6 @@ namespace sisyphus::sicli {
 
 void Pause(std::chrono::milliseconds time);
 
-// Waits likewise, at a terminal only until a key is pressed. True: it was q, or the input is over.
-bool PauseOrQuit(std::chrono::milliseconds time);
-
 }  // namespace sisyphus::sicli
 
 #endif  // SISYPHUS_TOOLS_SICLI_PAUSE_H_
