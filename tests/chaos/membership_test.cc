@@ -136,7 +136,7 @@ TEST_F(MembershipTest, OneNodeBecomesThree) {
   ASSERT_OK(PutForSure(*cluster_->MakeClient({1}), "k", "v"));
   const std::string id = Ask(1).cluster_id;
   EXPECT_EQ(id.size(), 16u);
-  EXPECT_THAT(At({1}, {"member", "list"}).out, HasSubstr("cluster " + id));
+  EXPECT_THAT(At({1}, {"member", "list", "-o", "json"}).out, HasSubstr("\"" + id + "\""));
   StartJoining(2, {1}, id);
   Grow({1}, 2);
   StartJoining(3, {1, 2}, id);
