@@ -6,7 +6,8 @@
 //     server said so. A write whose answer was lost is kDeadlineExceeded and is not repeated: the
 //     caller reads, and decides. With `safe_retries` it is repeated, since the cluster then knows
 //     it again; only when the time is over its outcome is unknown. A read is repeated on any
-//     trouble until the deadline.
+//     trouble until the deadline. A refused write is not: the last fifth of the time, at most a
+//     second, is kept for an answer, so that it does not end with an outcome that is unknown.
 //   - It goes to the next endpoint when one does not answer, and stays with one that does. Scans
 //     and watches go on there where they were: nothing is skipped, nothing comes twice.
 // Errors: kInvalidArgument the request; kNotFound no such key; kFailedPrecondition a condition did

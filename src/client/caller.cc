@@ -13,6 +13,9 @@ namespace {
 constexpr int kMaxRedirects = 5;
 constexpr Duration kFirstPause = std::chrono::milliseconds(5);
 constexpr Duration kLongestPause = std::chrono::milliseconds(200);
+// Of the time for a call, what is kept for the answer to a write: a fifth, at most a second.
+constexpr int kShareForAnAnswer = 5;
+constexpr Duration kTimeForAnAnswer = std::chrono::seconds(1);
 
 // Waits until then: for nothing that this process could be told of.
 void PauseUntil(MonotonicTime until) {
@@ -63,6 +66,12 @@ StatusOr<HttpResponse> Caller::Call(HttpRequest request, CallKind kind) {
   const MonotonicTime deadline = RealClock().Now() + Duration(options_.timeout);
   BeginCall();
   bool lost = false;  // An attempt may have been applied, and nobody said so.
+  // A write that was refused is not begun again with so little time left that its answer might not
+  // come: its outcome would be unknown, where now it is known.
+  const MonotonicTime last_begin =
+      kind == CallKind::kRead
+          ? deadline
+          : deadline - std::min<Duration>(options_.timeout / kShareForAnAnswer, kTimeForAnAnswer);
   while (true) {
     HttpResponse response = SendOnce(request, kind, repeatable, deadline);
     Verdict verdict = Judge(response, kind != CallKind::kRead);
@@ -79,7 +88,7 @@ StatusOr<HttpResponse> Caller::Call(HttpRequest request, CallKind kind) {
       }
       return verdict.status;
     }
-    const Status end = MoveOn(response, verdict, deadline);
+    const Status end = MoveOn(response, verdict, lost ? deadline : last_begin);
     if (!end.ok()) return lost ? OutcomeUnknown(end) : end;
   }
 }

@@ -164,6 +164,9 @@ TEST(ChaosTest, ATermSignalHandsLeadershipOver) {
 
 TEST(ChaosTest, ATermSignalLetsAWriteInFlightFinish) {
   Cluster cluster;
+  // A leader whose followers are frozen steps down after an election timeout. The write must be
+  // proposed before, however slow the machine is.
+  cluster.AddFlags({"--election-timeout-ms", "2000"});
   cluster.StartAll();
   ASSERT_TRUE(cluster.WaitReady(cluster.ids()));
   const uint64_t leader = cluster.WaitLeader(cluster.ids());
@@ -171,8 +174,8 @@ TEST(ChaosTest, ATermSignalLetsAWriteInFlightFinish) {
   const std::vector<uint64_t> others = cluster.Others(leader);
   const auto probe = cluster.MakeClient({leader}, milliseconds(1000));
   // Nobody confirms the write until the leader is on its way out.
-  for (const uint64_t id : others) cluster.Freeze(id);
   RawConnection connection(cluster.http_port(leader));
+  for (const uint64_t id : others) cluster.Freeze(id);
   connection.Send("PUT /v1/kv/in-flight HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello");
   const auto is_proposed = [&] {
     const auto status = probe->Cluster();

@@ -257,7 +257,7 @@ TEST_F(MembershipTest, WhatIsRefused) {
   EXPECT_EQ(MembersAt(1), std::vector<uint64_t>{1});
   ASSERT_OK(PutForSure(*cluster_->MakeClient({1}), "still", "here"));
   // No leader is known where nobody was added.
-  EXPECT_EQ(At({3}, {"leader", "transfer"}, "500ms").exit_code, kUnavailable);
+  EXPECT_EQ(At({3}, {"leader", "transfer"}, "3s").exit_code, kUnavailable);
 }
 
 }  // namespace
