@@ -1,5 +1,5 @@
 // The linearizability checker against histories whose verdict is known.
-#include "tests/support/linearizability.h"
+#include "verify/linearizability.h"
 
 #include <gtest/gtest.h>
 
@@ -15,14 +15,14 @@
 namespace sisyphus::testing {
 namespace {
 
-using Kind = RegisterOperation::Kind;
-using Verdict = LinearizabilityResult::Verdict;
+using Kind = verify::RegisterOperation::Kind;
+using Verdict = verify::LinearizabilityResult::Verdict;
 
 // One event a line; see the folder's README for the format.
-std::vector<RegisterOperation> ParseHistory(const std::string& text) {
+std::vector<verify::RegisterOperation> ParseHistory(const std::string& text) {
   static const std::regex kLine(
       R"re(\{:process (\d+), :type :(invoke|ok), :f :(get|put|append), :key "([^"]*)", :value (?:nil|"([^"]*)")\})re");
-  std::vector<RegisterOperation> history;
+  std::vector<verify::RegisterOperation> history;
   std::map<std::string, size_t> under_way;  // By process.
   std::istringstream lines(text);
   int64_t time = 0;
@@ -34,7 +34,7 @@ std::vector<RegisterOperation> ParseHistory(const std::string& text) {
     }
     ++time;
     if (parts[2] == "invoke") {
-      RegisterOperation operation;
+      verify::RegisterOperation operation;
       operation.kind = parts[3] == "get"   ? Kind::kGet
                        : parts[3] == "put" ? Kind::kPut
                                            : Kind::kAppend;
@@ -51,7 +51,7 @@ std::vector<RegisterOperation> ParseHistory(const std::string& text) {
       ADD_FAILURE() << "an answer without a call: " << line;
       return {};
     }
-    RegisterOperation& operation = history[call->second];
+    verify::RegisterOperation& operation = history[call->second];
     under_way.erase(call);
     operation.returned = time;
     if (operation.kind == Kind::kGet) operation.read = parts[5].str();
@@ -78,16 +78,16 @@ TEST(LinearizabilityConformanceTest, EveryVerdict) {
     ASSERT_TRUE(verdict == "true" || verdict == "false") << line;
     const std::optional<std::string> text = ReadTestFile(*folder + "/" + name);
     ASSERT_TRUE(text) << name;
-    const std::vector<RegisterOperation> history = ParseHistory(*text);
+    const std::vector<verify::RegisterOperation> history = ParseHistory(*text);
     std::set<uint64_t> clients;
     std::set<std::string> keys;
-    for (const RegisterOperation& operation : history) {
-      EXPECT_NE(operation.returned, RegisterOperation::kNever);
+    for (const verify::RegisterOperation& operation : history) {
+      EXPECT_NE(operation.returned, verify::RegisterOperation::kNever);
       clients.insert(operation.client);
       keys.insert(operation.key);
     }
     shapes[name] = {history.size(), clients.size(), keys.size()};
-    const LinearizabilityResult result = CheckLinearizable(history, "");
+    const verify::LinearizabilityResult result = verify::CheckLinearizable(history, "");
     EXPECT_EQ(result.verdict,
               verdict == "true" ? Verdict::kLinearizable : Verdict::kNotLinearizable)
         << name << "\n"

@@ -20,9 +20,9 @@
 #include "tests/sim/sim_cluster.h"
 #include "tests/sim/sim_request.h"
 #include "tests/sim/state_history.h"
-#include "tests/support/linearizability.h"
 #include "tests/support/raft_invariants.h"
 #include "tests/support/sim_executor.h"
+#include "verify/linearizability.h"
 
 namespace sisyphus::testing {
 
@@ -67,7 +67,7 @@ struct ClientWorld {
   void Violate(const std::string& what);
 
   int64_t event = 0;  // Orders calls and answers.
-  std::vector<RegisterOperation> operations;
+  std::vector<verify::RegisterOperation> operations;
   uint64_t answered = 0;
   uint64_t refused = 0;
   uint64_t unknown = 0;
@@ -92,7 +92,7 @@ class SimClient {
 
  private:
   struct Seen {
-    RegisterState value;
+    verify::RegisterState value;
     Index revision;
   };
   struct Lease {

@@ -178,7 +178,7 @@ void SimClient::Record(const SimOutcome* outcome) {
   const bool stale =
       request_.kind == Kind::kGet && request_.terms.consistency == Consistency::kStale;
   if (stale) return;
-  for (RegisterOperation& operation : Project(request_, outcome, call_, world_->keys)) {
+  for (verify::RegisterOperation& operation : Project(request_, outcome, call_, world_->keys)) {
     world_->operations.push_back(std::move(operation));
   }
 }

@@ -8,20 +8,21 @@ namespace sisyphus::testing {
 namespace {
 
 using Kind = SimRequest::Kind;
-using RegisterKind = RegisterOperation::Kind;
+using RegisterKind = verify::RegisterOperation::Kind;
 using OperationKind = kv::TxnOperation::Kind;
 
-RegisterState ValueIn(const kv::TxnOperationResult& result) {
+verify::RegisterState ValueIn(const kv::TxnOperationResult& result) {
   if (result.found.empty()) return std::nullopt;
   return result.found.front().second.value;
 }
 
-void ProjectTxn(const SimRequest& request, const SimOutcome* outcome,
-                const std::function<RegisterOperation&(RegisterKind, const std::string&)>& add) {
+void ProjectTxn(
+    const SimRequest& request, const SimOutcome* outcome,
+    const std::function<verify::RegisterOperation&(RegisterKind, const std::string&)>& add) {
   const bool succeeded = outcome == nullptr || outcome->txn.succeeded;
   const auto& operations = succeeded ? request.txn.then : request.txn.otherwise;
   if (!succeeded) {
-    RegisterOperation& compare = add(RegisterKind::kCompareAndSet, request.key);
+    verify::RegisterOperation& compare = add(RegisterKind::kCompareAndSet, request.key);
     compare.expected = request.expected;
     compare.argument = request.value;
     compare.succeeded = false;
@@ -32,7 +33,7 @@ void ProjectTxn(const SimRequest& request, const SimOutcome* outcome,
     switch (operation.kind) {
       case OperationKind::kPut:
         if (operation.key == request.key) {
-          RegisterOperation& compare = add(RegisterKind::kCompareAndSet, operation.key);
+          verify::RegisterOperation& compare = add(RegisterKind::kCompareAndSet, operation.key);
           compare.expected = request.expected;
           compare.argument = operation.value;
         } else {
@@ -122,12 +123,13 @@ void Submit(kv::Store& store, const SimRequest& request, MonotonicTime deadline,
   });
 }
 
-std::vector<RegisterOperation> Project(const SimRequest& request, const SimOutcome* outcome,
-                                       const SimCall& call, const std::vector<std::string>& keys) {
-  std::vector<RegisterOperation> operations;
+std::vector<verify::RegisterOperation> Project(const SimRequest& request, const SimOutcome* outcome,
+                                               const SimCall& call,
+                                               const std::vector<std::string>& keys) {
+  std::vector<verify::RegisterOperation> operations;
   operations.reserve(keys.size() + request.txn.then.size() + request.txn.otherwise.size() + 2);
-  RegisterOperation ignored;
-  const auto add = [&](RegisterKind kind, const std::string& key) -> RegisterOperation& {
+  verify::RegisterOperation ignored;
+  const auto add = [&](RegisterKind kind, const std::string& key) -> verify::RegisterOperation& {
     if (!std::binary_search(keys.begin(), keys.end(), key)) return ignored;
     operations.push_back({.kind = kind,
                           .key = key,
@@ -147,7 +149,7 @@ std::vector<RegisterOperation> Project(const SimRequest& request, const SimOutco
       add(RegisterKind::kDelete, request.key);
       break;
     case Kind::kCompareAndSet: {
-      RegisterOperation& operation = add(RegisterKind::kCompareAndSet, request.key);
+      verify::RegisterOperation& operation = add(RegisterKind::kCompareAndSet, request.key);
       operation.expected = request.expected;
       operation.argument = request.value;
       operation.succeeded = outcome == nullptr || outcome->succeeded;

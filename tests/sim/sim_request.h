@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "kv/store.h"
-#include "tests/support/linearizability.h"
+#include "verify/linearizability.h"
 
 namespace sisyphus::testing {
 
@@ -35,8 +35,9 @@ struct SimRequest {
   std::string end = {};
   std::string value = {};
   kv::ReadTerms terms = {};
-  bool past = false;               // kRange.
-  RegisterState expected = {};     // kCompareAndSet: what the condition stands for; kTxn: likewise.
+  bool past = false;  // kRange.
+  verify::RegisterState expected =
+      {};                          // kCompareAndSet: what the condition stands for; kTxn: likewise.
   kv::Condition condition = {};    // kPut and kCompareAndSet.
   kv::LeaseChoice lease = {};      // kPut.
   kv::Txn txn = {};                // Of the form that Project knows.
@@ -53,8 +54,8 @@ struct SimOutcome {
   Index revision = {};    // Of the change, or of the state that was read.
   bool succeeded = true;  // The condition held.
   bool replayed = false;
-  RegisterState read = {};  // kGet.
-  Index mod_revision = {};  // Likewise.
+  verify::RegisterState read = {};  // kGet.
+  Index mod_revision = {};          // Likewise.
   kv::TxnResult txn = {};
   kv::LeaseResult lease = {};
 };
@@ -72,13 +73,14 @@ void Submit(kv::Store& store, const SimRequest& request, MonotonicTime deadline,
 struct SimCall {
   uint64_t client = 0;
   int64_t called = 0;
-  int64_t returned = RegisterOperation::kNever;
+  int64_t returned = verify::RegisterOperation::kNever;
 };
 
 // What the request did to, or read of, each of `keys` (ascending), for CheckLinearizable. No
 // outcome: it is unknown. Requires: not refused.
-std::vector<RegisterOperation> Project(const SimRequest& request, const SimOutcome* outcome,
-                                       const SimCall& call, const std::vector<std::string>& keys);
+std::vector<verify::RegisterOperation> Project(const SimRequest& request, const SimOutcome* outcome,
+                                               const SimCall& call,
+                                               const std::vector<std::string>& keys);
 
 // Whether two answers to one write are the same but for one being a repeat.
 bool SameAnswer(const SimOutcome& a, const SimOutcome& b);

@@ -8,7 +8,7 @@ namespace {
 
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using RegisterKind = RegisterOperation::Kind;
+using RegisterKind = verify::RegisterOperation::Kind;
 
 const std::vector<std::string> kKeys = {"a", "b", "c"};
 constexpr SimCall kCall{.client = 1, .called = 10, .returned = 20};
@@ -33,7 +33,7 @@ SimRequest Transaction() {
 
 TEST(SimRequestTest, ARangeDeleteDeletesEachKeyInIt) {
   const SimRequest request{.kind = SimRequest::Kind::kDeleteRange, .key = "a", .end = "c"};
-  const std::vector<RegisterOperation> operations = Project(request, nullptr, kCall, kKeys);
+  const std::vector<verify::RegisterOperation> operations = Project(request, nullptr, kCall, kKeys);
   ASSERT_THAT(operations, SizeIs(2));
   EXPECT_EQ(operations[0].kind, RegisterKind::kDelete);
   EXPECT_EQ(operations[1].key, "b");
@@ -44,7 +44,8 @@ TEST(SimRequestTest, WhatATransactionDidToEachKey) {
   outcome.txn.succeeded = true;
   outcome.txn.results.resize(3);
   outcome.txn.results[2].found.push_back({"c", {"seen", Index(1), Index(1), 1, 0}});
-  const std::vector<RegisterOperation> operations = Project(Transaction(), &outcome, kCall, kKeys);
+  const std::vector<verify::RegisterOperation> operations =
+      Project(Transaction(), &outcome, kCall, kKeys);
   ASSERT_THAT(operations, SizeIs(3));
   EXPECT_EQ(operations[0].kind, RegisterKind::kCompareAndSet);
   EXPECT_EQ(operations[0].expected, "old");
@@ -57,7 +58,8 @@ TEST(SimRequestTest, WhatATransactionDidToEachKey) {
 TEST(SimRequestTest, WhatATransactionThatDidNotHoldSaw) {
   SimOutcome outcome{.succeeded = false};
   outcome.txn.results.resize(1);
-  const std::vector<RegisterOperation> operations = Project(Transaction(), &outcome, kCall, kKeys);
+  const std::vector<verify::RegisterOperation> operations =
+      Project(Transaction(), &outcome, kCall, kKeys);
   ASSERT_THAT(operations, SizeIs(2));
   EXPECT_EQ(operations[0].kind, RegisterKind::kCompareAndSet);
   EXPECT_FALSE(operations[0].succeeded);

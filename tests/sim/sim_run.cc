@@ -391,12 +391,12 @@ void SimRun::CheckConvergence() {
 }
 
 void SimRun::CheckHistory() {
-  const LinearizabilityResult result = CheckLinearizable(world_.operations);
-  if (result.verdict == LinearizabilityResult::Verdict::kNotLinearizable) {
+  const verify::LinearizabilityResult result = verify::CheckLinearizable(world_.operations);
+  if (result.verdict == verify::LinearizabilityResult::Verdict::kNotLinearizable) {
     Fail("not linearizable: " + result.key + "\n" + result.report);
   }
   // Too many unknown outcomes for the search. The model has judged every answer all the same.
-  gave_up_ = result.verdict == LinearizabilityResult::Verdict::kGaveUp;
+  gave_up_ = result.verdict == verify::LinearizabilityResult::Verdict::kGaveUp;
 }
 
 SimRunResult SimRun::Execute() {
@@ -405,7 +405,7 @@ SimRunResult SimRun::Execute() {
   if (failure_.empty()) RecoveryPhase();
   if (options_.verbose && !failure_.empty()) SayStatus();
   if (failure_.empty()) CheckHistory();
-  for (const RegisterOperation& operation : world_.operations) {
+  for (const verify::RegisterOperation& operation : world_.operations) {
     executor_.Trace(static_cast<uint64_t>(operation.returned));
   }
   SimRunResult result;

@@ -7,8 +7,8 @@
 //
 // An operation whose outcome is unknown may take effect at any time after its call, or never. One
 // that certainly failed must not be given.
-#ifndef SISYPHUS_TESTS_SUPPORT_LINEARIZABILITY_H_
-#define SISYPHUS_TESTS_SUPPORT_LINEARIZABILITY_H_
+#ifndef SISYPHUS_VERIFY_LINEARIZABILITY_H_
+#define SISYPHUS_VERIFY_LINEARIZABILITY_H_
 
 #include <cstdint>
 #include <limits>
@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-namespace sisyphus::testing {
+namespace sisyphus::verify {
 
 // A value, or none.
 using RegisterState = std::optional<std::string>;
@@ -56,6 +56,6 @@ LinearizabilityResult CheckLinearizable(std::vector<RegisterOperation> history,
 // "client 3 put k=v [10, 20]"
 std::string Describe(const RegisterOperation& operation);
 
-}  // namespace sisyphus::testing
+}  // namespace sisyphus::verify
 
-#endif  // SISYPHUS_TESTS_SUPPORT_LINEARIZABILITY_H_
+#endif  // SISYPHUS_VERIFY_LINEARIZABILITY_H_

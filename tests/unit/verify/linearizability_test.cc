@@ -1,10 +1,10 @@
-#include "tests/support/linearizability.h"
+#include "verify/linearizability.h"
 
 #include <gtest/gtest.h>
 
 #include "base/rng.h"
 
-namespace sisyphus::testing {
+namespace sisyphus::verify {
 namespace {
 
 using Kind = RegisterOperation::Kind;
@@ -143,4 +143,4 @@ TEST(LinearizabilityTest, RandomHistories) {
 }
 
 }  // namespace
-}  // namespace sisyphus::testing
+}  // namespace sisyphus::verify

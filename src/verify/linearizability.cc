@@ -1,4 +1,4 @@
-#include "tests/support/linearizability.h"
+#include "verify/linearizability.h"
 
 #include <algorithm>
 #include <unordered_set>
@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-namespace sisyphus::testing {
+namespace sisyphus::verify {
 namespace {
 
 using Kind = RegisterOperation::Kind;
@@ -287,4 +287,4 @@ LinearizabilityResult CheckLinearizable(std::vector<RegisterOperation> history,
   return result;
 }
 
-}  // namespace sisyphus::testing
+}  // namespace sisyphus::verify
