@@ -13,6 +13,7 @@ find_package(prometheus-cpp REQUIRED)
 pkg_check_modules(grpcpp REQUIRED IMPORTED_TARGET grpc++)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
+pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo)  # pictures that sicli draws
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 
 find_program(PROTOC protoc REQUIRED)

@@ -22,6 +22,7 @@ constexpr AddCommands kGroups[] = {
     AddLeaseCommands,       // lease
     AddClusterCommands,     // status, member, leader
     AddOperationCommands,   // health, compact
+    AddTestCommands,        // test
     AddConfigCommands,      // config
     AddCompletionCommands,  // completion
 };
