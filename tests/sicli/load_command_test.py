@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""sicli test load, against one real node."""
+"""sicli test load and check perf, against one real node."""
 
 import json
 import pathlib
@@ -128,6 +128,17 @@ class LoadTest(harness.SicliTest):
         self.assertIn("--plot", self.fails(2, "test", "load", "--plot", "/nonexistent/x.png"))
         self.fails(5, "--addr", "127.0.0.1:1", "test", "load", "--duration", "1s")
         self.assertIn("did you mean load?", self.fails(2, "test", "laod"))
+
+    def test_perf(self):
+        result = self.run_sicli("check", "perf", "--duration", "1s", "-o", "json")
+        report = json.loads(result.out)
+        names = [check["check"] for check in report["checks"]]
+        self.assertEqual(names[:4], ["throughput", "p99", "slowest", "failures"])
+        failed = [check for check in report["checks"] if check["verdict"] == "FAIL"]
+        # Whether this machine is fast enough just now is not the test's business.
+        self.assertEqual(result.code, 9 if failed else 0, result)
+        self.assertEqual(report["verdict"], "FAIL" if failed else "PASS")
+        self.assertEqual(report["load"]["due"], 150)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ constexpr AddCommands kGroups[] = {
     AddLeaseCommands,       // lease
     AddClusterCommands,     // status, member, leader
     AddOperationCommands,   // health, compact
+    AddCheckCommands,       // check
+    AddMetricsCommands,     // metrics
     AddTestCommands,        // test
     AddConfigCommands,      // config
     AddCompletionCommands,  // completion

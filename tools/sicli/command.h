@@ -78,6 +78,8 @@ void AddWatchCommands(CLI::App& app, Invocation& invocation);
 void AddClusterCommands(CLI::App& app, Invocation& invocation);
 void AddOperationCommands(CLI::App& app, Invocation& invocation);
 void AddCompletionCommands(CLI::App& app, Invocation& invocation);
+void AddCheckCommands(CLI::App& app, Invocation& invocation);
+void AddMetricsCommands(CLI::App& app, Invocation& invocation);
 void AddTestCommands(CLI::App& app, Invocation& invocation);
 void AddConfigCommands(CLI::App& app, Invocation& invocation);
 

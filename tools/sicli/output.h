@@ -39,6 +39,13 @@ class Output {
   // For standard output. `chosen` nullptr: what suits a terminal, or a pipe.
   static Output ForStandardOutput(const Format* chosen);
 
+  // The same in another form.
+  Output As(Format format) const {
+    Output other = *this;
+    other.format_ = format;
+    return other;
+  }
+
   Format format() const { return format_; }
   bool terminal() const { return terminal_; }
   bool colour() const { return colour_; }
