@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import threading
+import time
 
 import harness
 from wrong_server import WrongServer
@@ -42,7 +43,6 @@ class ChaosTest(harness.SicliTest):
         self.assertEqual((code, report["verdict"]), (0, "PASS"), report)
         self.assertGreater(report["writes"], 50)
         self.assertGreater(report["reads"], 50)
-        self.assertGreater(report["refused"] + report["unknown"], 0, "it saw the leader die")
         self.assertEqual(report["unread"], 0)
         lines = [json.loads(line) for line in history.read_text().splitlines()]
         answered = [line for line in lines if line["returned_ns"] is not None]
@@ -52,17 +52,21 @@ class ChaosTest(harness.SicliTest):
         for i in self.nodes.ids:
             self.nodes.wait_ready(i)
 
-    def test_gaps_and_repeats_while_the_leader_stands_still(self):
-        process = self.start_chaos("--duration", "6s", "--rate", "100", "--timeout", "1s")
+    def test_gaps_and_repeats_while_a_majority_stands_still(self):
+        process = self.start_chaos("--duration", "10s", "--rate", "100", "--timeout", "1s")
         leader = self.leader()
-        self.nodes.signal(leader, signal.SIGSTOP)
+        still = [leader, next(i for i in self.nodes.ids if i != leader)]
+        for i in still:
+            self.nodes.signal(i, signal.SIGSTOP)
         try:
-            code, report = self.finish(process)
+            time.sleep(3)  # How long nobody can write, whatever the machine.
         finally:
-            self.nodes.signal(leader, signal.SIGCONT)
+            for i in still:
+                self.nodes.signal(i, signal.SIGCONT)
+        code, report = self.finish(process)
         self.assertEqual((code, report["verdict"]), (0, "PASS"), report)
-        # Until the others elected a new leader nobody could write.
-        self.assertGreater(report["longest_gap_ms"], 500)
+        # Less what it took to see the last answer from before.
+        self.assertGreater(report["longest_gap_ms"], 1500)
         self.assertEqual(report["gaps"][0]["length_ms"], report["longest_gap_ms"])
         for i in self.nodes.ids:
             self.nodes.wait_ready(i)

