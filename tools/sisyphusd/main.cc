@@ -6,9 +6,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include "server/config.h"
 #include "server/log.h"
+#include "server/notify.h"
 #include "server/server.h"
 #include "server/version.h"
 
@@ -41,6 +43,13 @@ void RaiseFileLimit(size_t max_connections) {
             {"reason", "raise the limit of open files, or lower --max-connections"}});
 }
 
+// Under a service manager that waits to hear of it; without one, of no effect.
+void Notify(const std::string& socket, std::string_view state) {
+  const sisyphus::Status status = sisyphus::server::NotifyServiceManager(socket, state);
+  if (status.ok()) return;
+  LogEvent(LogLevel::kWarning, "notify_failed", {{"reason", sisyphus::MessageOf(status)}});
+}
+
 // The disk or the log cannot be trusted any more: nothing is tidied up, a restart recovers.
 [[noreturn]] void Die(const sisyphus::Status& status) {
   LogEvent(LogLevel::kCritical, "fatal", {{"reason", sisyphus::MessageOf(status)}});
@@ -61,6 +70,7 @@ int main(int argc, char** argv) {
     return parsed.exit_code;
   }
   sisyphus::server::SetUpLog(parsed.config.log_format, parsed.config.log_level);
+  const std::string notify_socket = sisyphus::server::TakeNotifySocket();
   RaiseFileLimit(parsed.config.limits.max_connections);
 
   // Blocked in every thread, taken by sigwait below.
@@ -86,11 +96,13 @@ int main(int argc, char** argv) {
             {"http", (*server)->http_address()},
             {"peer", (*server)->peer_address()},
             {"data", parsed.config.data_dir}});
+  Notify(notify_socket, "READY=1");
 
   int signal_number = 0;
   sigwait(&signals, &signal_number);
   LogEvent(LogLevel::kInfo, "stopping",
            {{"signal", signal_number == SIGTERM ? "SIGTERM" : "SIGINT"}});
+  Notify(notify_socket, "STOPPING=1");
   (*server)->Shutdown(kShutdownLimit);
   LogEvent(LogLevel::kInfo, "stopped");
   return 0;
