@@ -14,9 +14,10 @@
 // not hold; kUnavailable no server could take it before the deadline, certainly not applied;
 // kDeadlineExceeded a write with unknown outcome; kResourceExhausted overloaded until the deadline,
 // too large, or the disk is full; kOutOfRange history no longer holds that revision; kUnknown an
-// answer that is not SisyphusDB's.
-// Threads: one at a time; give each thread a client of its own (it holds one connection an
-// endpoint). Calls block for at most about the timeout; Scan and Watch as long as they last.
+// answer that is not SisyphusDB's; kCancelled it was cancelled.
+// Threads: one at a time, but for Cancel; give each thread a client of its own (it holds one
+// connection an endpoint). Calls block for at most about the timeout; Scan and Watch as long as they
+// last.
 // What it does not do: TLS, proxies, names that change their address during a call.
 #ifndef SISYPHUS_CLIENT_H_
 #define SISYPHUS_CLIENT_H_
@@ -328,6 +329,10 @@ class Client {
 
   // Gives up what lies before `revision`: it cannot be read or watched any more.
   virtual absl::StatusOr<CompactResult> Compact(uint64_t revision) = 0;
+
+  // Any thread, at any time: the call under way and all later ones end with kCancelled, soon (a
+  // connection attempt is waited for). The outcome of a write that was under way is unknown.
+  virtual void Cancel() = 0;
 
   // OK once the asked node says that it serves (GET /readyz); asks the endpoints once each, without
   // waiting for one to become ready.

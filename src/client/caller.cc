@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/entropy.h"
-#include "base/mutex.h"
 #include "base/thread_executor.h"
 
 namespace sisyphus::client {
@@ -17,20 +16,14 @@ constexpr Duration kLongestPause = std::chrono::milliseconds(200);
 constexpr int kShareForAnAnswer = 5;
 constexpr Duration kTimeForAnAnswer = std::chrono::seconds(1);
 
-// Waits until then: for nothing that this process could be told of.
-void PauseUntil(MonotonicTime until) {
-  Mutex mu;
-  CondVar never_signalled;
-  MutexLock lock(mu);
-  while (RealClock().Now() < until) never_signalled.WaitUntil(mu, until);
-}
-
 std::string NewSession(Rng* rng) {
   constexpr char kAlphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
   std::string session = "c-";
   for (int i = 0; i < 26; ++i) session.push_back(kAlphabet[rng->Between(0, 31)]);
   return session;
 }
+
+Status CancelledError() { return MakeStatus(StatusCode::kCancelled, "cancelled"); }
 
 Status OutcomeUnknown(const Status& status) {
   constexpr std::string_view kSays = "the outcome of the write is unknown: ";
@@ -44,7 +37,7 @@ Status OutcomeUnknown(const Status& status) {
 Caller::Caller(ClientOptions options, const std::vector<Endpoint>& endpoints)
     : options_(std::move(options)), configured_(endpoints.size()), rng_(OsEntropy()) {
   for (const Endpoint& endpoint : endpoints) {
-    connections_.push_back(std::make_unique<Connection>(endpoint));
+    connections_.push_back(std::make_unique<Connection>(endpoint, &cancellation_));
   }
   if (options_.safe_retries) session_ = NewSession(&rng_);
 }
@@ -74,6 +67,8 @@ StatusOr<HttpResponse> Caller::Call(HttpRequest request, CallKind kind) {
           : deadline - std::min<Duration>(options_.timeout / kShareForAnAnswer, kTimeForAnAnswer);
   while (true) {
     HttpResponse response = SendOnce(request, kind, repeatable, deadline);
+    const bool no_answer = response.outcome == HttpResponse::Outcome::kNoAnswer;
+    SIS_RETURN_IF_ERROR(CheckCancelled(response, lost || (kind != CallKind::kRead && no_answer)));
     Verdict verdict = Judge(response, kind != CallKind::kRead);
     const bool unknown = verdict.status.code() == StatusCode::kDeadlineExceeded;
     if (unknown && repeatable) {
@@ -108,9 +103,10 @@ Status Caller::Stream(StreamReader& reader, Duration silence, bool endless) {
                               [&](std::string_view piece) {
                                 deadline = RealClock().Now() + Duration(options_.timeout);
                                 stopped = !reader.Add(piece);
-                                return !stopped;
+                                return !stopped && !cancellation_.cancelled();
                               }});
     if (stopped || !reader.status().ok()) return reader.status();
+    if (cancellation_.cancelled()) return CancelledError();
     Verdict verdict = Judge(response, /*write=*/false);
     if (verdict.next == Next::kDone) {
       if (!verdict.status.ok()) return verdict.status;
@@ -128,6 +124,7 @@ StatusOr<HttpResponse> Caller::AskAround(const HttpRequest& request) {
   HttpResponse response;
   for (current_ = 0; current_ < configured_; ++current_) {
     response = SendOnce(request, CallKind::kRead, true, deadline);
+    SIS_RETURN_IF_ERROR(CheckCancelled(response, /*maybe_applied=*/false));
     if (Judge(response, false).status.ok()) break;
   }
   current_ %= configured_;
@@ -170,10 +167,20 @@ Status Caller::MoveOn(const HttpResponse& response, const Verdict& verdict,
     // Twice as long each time, with jitter so that many clients of a cluster without leader do not
     // come back together.
     const auto most = static_cast<uint64_t>(longest_pause_.count());
-    PauseUntil(std::min(deadline, RealClock().Now() + Duration(rng_.Between(most / 2, most))));
+    cancellation_.PauseUntil(
+        std::min(deadline, RealClock().Now() + Duration(rng_.Between(most / 2, most))));
     longest_pause_ = std::min(longest_pause_ * 2, kLongestPause);
   }
   return RealClock().Now() >= deadline ? verdict.status : OkStatus();
+}
+
+Status Caller::CheckCancelled(const HttpResponse& response, bool maybe_applied) const {
+  if (response.outcome == HttpResponse::Outcome::kAnswered || !cancellation_.cancelled()) {
+    return OkStatus();
+  }
+  return maybe_applied
+             ? MakeStatus(StatusCode::kCancelled, "cancelled; the outcome of the write is unknown")
+             : CancelledError();
 }
 
 Connection& Caller::ConnectionTo(const Endpoint& endpoint) {
@@ -182,7 +189,7 @@ Connection& Caller::ConnectionTo(const Endpoint& endpoint) {
   }
   // Room for one server that nobody configured: a cluster has few, and one leader.
   connections_.resize(configured_);
-  connections_.push_back(std::make_unique<Connection>(endpoint));
+  connections_.push_back(std::make_unique<Connection>(endpoint, &cancellation_));
   return *connections_.back();
 }
 

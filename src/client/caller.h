@@ -1,6 +1,6 @@
 // Caller: which server is asked, how often, and when it is enough. One for each client.
 //
-// Threads: one at a time.
+// Threads: one at a time, but for Cancel.
 #ifndef SISYPHUS_CLIENT_CALLER_H_
 #define SISYPHUS_CLIENT_CALLER_H_
 
@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "client/answer.h"
+#include "client/cancellation.h"
 #include "client/endpoint.h"
 #include "client/http.h"
 #include "sisyphus/client.h"
@@ -55,6 +56,9 @@ class Caller {
   // Asks each configured endpoint once at the most, until one gives a good answer. The last answer.
   StatusOr<HttpResponse> AskAround(const HttpRequest& request);
 
+  // Any thread. The call under way and all later ones end with kCancelled.
+  void Cancel() { cancellation_.Cancel(); }
+
  private:
   Status ShowInstead(const HttpRequest& request, bool endless);
   HttpResponse SendOnce(const HttpRequest& request, CallKind kind, bool repeatable,
@@ -62,12 +66,15 @@ class Caller {
   // Where the next attempt goes after `verdict`, and waits before it if all were asked. The status
   // that ends the call, if it is to end.
   Status MoveOn(const HttpResponse& response, const Verdict& verdict, MonotonicTime deadline);
+  // Not OK: it was cancelled, and `response` is no answer.
+  Status CheckCancelled(const HttpResponse& response, bool maybe_applied) const;
   Connection& ConnectionTo(const Endpoint& endpoint);
   Connection& Current() { return elsewhere_ != nullptr ? *elsewhere_ : *connections_[current_]; }
   void BeginCall();
 
   const ClientOptions options_;
   const size_t configured_;
+  Cancellation cancellation_;
   std::vector<std::unique_ptr<Connection>> connections_;  // The configured ones come first.
   size_t current_ = 0;                                    // The one that answered last.
   Rng rng_;

@@ -194,6 +194,8 @@ class HttpClient final : public Client {
     return ParseCompact(response);
   }
 
+  void Cancel() override { caller_.Cancel(); }
+
   Status Ready() override {
     SIS_ASSIGN_OR_RETURN(const HttpResponse response,
                          caller_.AskAround({.method = "GET", .target = "/readyz"}));

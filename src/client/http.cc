@@ -86,12 +86,24 @@ void TakeHead(const httplib::Response& response, HttpResponse* answer) {
   answer->compact_revision = response.get_header_value("X-Sisyphus-Compact-Revision");
 }
 
+HttpResponse NotSent(const std::string& error) {
+  HttpResponse answer;
+  answer.outcome = HttpResponse::Outcome::kNotSent;
+  answer.error = error;
+  return answer;
+}
+
 }  // namespace
 
 class Connection::Impl {
  public:
-  Impl(const Endpoint& endpoint, Duration budget)
+  Impl(const Endpoint& endpoint, Duration budget, const Cancellation* cancellation)
       : budget_(budget), client_(endpoint.host, endpoint.port) {
+    // stop() ends a request on a socket that is there. A socket that is made after it is waited on
+    // for nothing.
+    client_.set_socket_options([this, cancellation](socket_t) {
+      if (cancellation != nullptr && cancellation->cancelled()) client_.set_read_timeout(0);
+    });
     client_.set_keep_alive(true);
     client_.set_tcp_nodelay(true);
     client_.set_follow_location(false);
@@ -108,7 +120,8 @@ class Connection::Impl {
   httplib::Client client_;
 };
 
-Connection::Connection(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+Connection::Connection(Endpoint endpoint, Cancellation* cancellation)
+    : endpoint_(std::move(endpoint)), cancellation_(cancellation) {}
 Connection::~Connection() = default;
 
 HttpResponse Connection::Send(const HttpRequest& request, MonotonicTime connect_deadline,
@@ -118,7 +131,7 @@ HttpResponse Connection::Send(const HttpRequest& request, MonotonicTime connect_
   const Duration budget = std::max(kLeast, deadline - now);
   // A tenth less will do: calls never have exactly as much time as the one that connected.
   if (impl_ == nullptr || impl_->budget() < budget - budget / 10) {
-    impl_ = std::make_unique<Impl>(endpoint_, budget);
+    impl_ = std::make_unique<Impl>(endpoint_, budget, cancellation_);
   }
   httplib::Client& client = impl_->client();
   client.set_connection_timeout(std::max(kLeast, std::min(budget, connect_deadline - now)));
@@ -134,6 +147,8 @@ HttpResponse Connection::Send(const HttpRequest& request, MonotonicTime connect_
   bool sent = false;
   {
     SigpipeGuard guard;
+    const Cancellation::Wait wait(cancellation_, [&client] { client.stop(); });
+    if (wait.cancelled()) return NotSent("cancelled");
     sent = client.send(http_request, http_response, error);
   }
   if (!sent) {
@@ -152,7 +167,7 @@ HttpResponse Connection::Send(const HttpRequest& request, MonotonicTime connect_
 HttpResponse Connection::Stream(const HttpRequest& request, MonotonicTime connect_deadline,
                                 Duration silence, const BodySink& sink) {
   // A connection of its own: it ends with the stream, unless that ends as it should.
-  Impl connection(endpoint_, silence);
+  Impl connection(endpoint_, silence, cancellation_);
   httplib::Client& client = connection.client();
   client.set_connection_timeout(
       std::max(Duration(std::chrono::milliseconds(1)), connect_deadline - RealClock().Now()));
@@ -182,6 +197,8 @@ HttpResponse Connection::Stream(const HttpRequest& request, MonotonicTime connec
   bool complete = false;
   {
     SigpipeGuard guard;
+    const Cancellation::Wait wait(cancellation_, [&client] { client.stop(); });
+    if (wait.cancelled()) return NotSent("cancelled");
     complete = client.send(http_request, ignored, error);
   }
   if (complete || enough) return answer;

@@ -1,7 +1,8 @@
 // Connection: HTTP requests to one server, one after the other, on a connection that is kept open.
 //
 // Threads: one at a time. Blocking, at most about until the deadline of the request (a server that
-// sends its headers a byte at a time can stretch it). A broken connection never raises SIGPIPE.
+// sends its headers a byte at a time can stretch it), or until it is cancelled: then there is no
+// answer. A broken connection never raises SIGPIPE.
 #ifndef SISYPHUS_CLIENT_HTTP_H_
 #define SISYPHUS_CLIENT_HTTP_H_
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "client/cancellation.h"
 #include "client/endpoint.h"
 
 namespace sisyphus::client {
@@ -51,7 +53,8 @@ struct BodySink {
 
 class Connection {
  public:
-  explicit Connection(Endpoint endpoint);
+  // `cancellation` is not owned; null: nobody cancels.
+  explicit Connection(Endpoint endpoint, Cancellation* cancellation = nullptr);
   ~Connection();
 
   const Endpoint& endpoint() const { return endpoint_; }
@@ -69,6 +72,7 @@ class Connection {
   class Impl;
 
   const Endpoint endpoint_;
+  Cancellation* const cancellation_;
   std::unique_ptr<Impl> impl_;
 };
 
