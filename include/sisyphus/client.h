@@ -16,8 +16,8 @@
 // too large, or the disk is full; kOutOfRange history no longer holds that revision; kUnknown an
 // answer that is not SisyphusDB's; kCancelled it was cancelled.
 // Threads: one at a time, but for Cancel; give each thread a client of its own (it holds one
-// connection an endpoint). Calls block for at most about the timeout; Scan and Watch as long as they
-// last.
+// connection an endpoint). Calls block for at most about the timeout; Scan, Count and Watch as long
+// as they last.
 // What it does not do: TLS, proxies, names that change their address during a call.
 #ifndef SISYPHUS_CLIENT_H_
 #define SISYPHUS_CLIENT_H_
@@ -49,7 +49,7 @@ struct ClientRequest {
 struct ClientOptions {
   // "http://HOST:PORT" or "HOST:PORT"; at least one. IPv6 in brackets.
   std::vector<std::string> endpoints;
-  // From a call to its answer, retries included. Of a scan and a watch: without any news.
+  // From a call to its answer, retries included. Of a scan, a count and a watch: without any news.
   std::chrono::milliseconds timeout{10'000};
   // For one connection attempt, and for one attempt of a read: then the next endpoint is asked.
   std::chrono::milliseconds attempt_timeout{2'000};

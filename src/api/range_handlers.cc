@@ -1,8 +1,9 @@
 // GET /v1/kv: a range of keys, as one JSON object or streamed as lines of JSON.
 //
 // A walk happens on the scanner actor, in steps that are short enough for others to get their turn.
-// An answer that is one object ends at its limit or its size, with a cursor to the rest. A stream
-// makes one piece at a time, when the client has taken the one before.
+// An answer that is one object ends at its limit, its size or (a count with a limit) its time, with
+// a cursor to the rest. A stream makes one piece at a time, when the client has taken the one
+// before.
 
 #include <atomic>
 #include <memory>
@@ -60,7 +61,7 @@ class Scan {
   }
 
  private:
-  bool at_limit() const { return !query_.count_only && query_.limit && count_ >= *query_.limit; }
+  bool at_limit() const { return query_.limit && count_ >= *query_.limit; }
 
   Status Append(const kv::RangeReader::Entry& entry, bool lines, std::string* out) {
     SIS_ASSIGN_OR_RETURN(const kv::VersionedValue value,
@@ -89,6 +90,8 @@ struct ObjectScan {
   std::unique_ptr<Scan> scan;
   Resumer resumer;
   MonotonicTime deadline;
+  // Then it ends with a cursor, whatever is there. Only who gives a count a limit knows of cursors.
+  MonotonicTime end_of_part;
   std::string kvs = {};
 };
 
@@ -114,9 +117,11 @@ void RespondObject(Exchange& exchange, ObjectScan& done) {
 void RunObjectScan(std::unique_ptr<ObjectScan> object) {
   Api& api = object->scan->api();
   Status status = object->scan->Step(kMaxAnswerBytes, /*lines=*/false, &object->kvs);
-  const bool done = object->scan->finished() || object->kvs.size() >= kMaxAnswerBytes;
+  const MonotonicTime now = api.options().clock->Now();
+  const bool done = object->scan->finished() || object->kvs.size() >= kMaxAnswerBytes ||
+                    now >= object->end_of_part;
   if (status.ok() && !done) {
-    if (api.options().clock->Now() < object->deadline) {
+    if (now < object->deadline) {
       api.scanner().Post([next = std::move(object)]() mutable { RunObjectScan(std::move(next)); });
       return;
     }
@@ -215,8 +220,12 @@ void StartScan(Api& api, Exchange& exchange, RangeQuery query, bool lines) {
                                   StreamKind::kFinite,
                                   std::make_unique<LineStream>(std::move(scan)));
   }
+  const bool in_parts = scan->query().count_only && scan->query().limit;
+  const MonotonicTime end_of_part =
+      in_parts ? api.options().clock->Now() + api.options().limits.max_count_time
+               : MonotonicTime::max();
   auto object = std::make_unique<ObjectScan>(
-      ObjectScan{std::move(scan), exchange.Suspend(), api.ReadDeadlineOf(exchange)});
+      ObjectScan{std::move(scan), exchange.Suspend(), api.ReadDeadlineOf(exchange), end_of_part});
   api.scanner().Post([next = std::move(object)]() mutable { RunObjectScan(std::move(next)); });
 }
 
@@ -275,7 +284,7 @@ void HandleRange(Api& api, Exchange& exchange, const Match& match) {
   StatusOr<RangeQuery> query = ParseRangeQuery(match.query);
   if (!CheckOrRespond(exchange, query.status())) return;
   const bool lines = WantsLines(exchange.head()) && !query->count_only;
-  if (!lines && !query->limit) query->limit = kDefaultLimit;
+  if (!lines && !query->count_only && !query->limit) query->limit = kDefaultLimit;
   const kv::ReadTerms terms = query->terms;
   const bool local = terms.consistency == kv::Consistency::kStale;
   if (!local && !api.AcceptLeaderRequest(exchange, match)) return;

@@ -45,6 +45,7 @@ struct Limits {
   Duration idle_timeout = std::chrono::seconds(300);   // Between requests.
   size_t max_scans = 256;                              // Walks over ranges at once; beyond: 429.
   Duration max_reader_age = std::chrono::seconds(60);  // For a walk to pin tables and memtables.
+  Duration max_count_time = std::chrono::seconds(1);   // Of a count with a limit: then a cursor.
 };
 
 // A request that was answered, without a byte of what it was about.

@@ -163,12 +163,14 @@ StatusOr<RangePage> ParseRange(const HttpResponse& response) {
   return page;
 }
 
-StatusOr<CountResult> ParseCount(const HttpResponse& response) {
+Status ParseCount(const HttpResponse& response, CountResult* part, std::string* cursor) {
   const Json body = ObjectOf(response.body);
   const std::optional<uint64_t> count = NumberIn(body, "count");
   const std::optional<uint64_t> revision = NumberIn(body, "revision");
   if (!count || !revision) return Foreign(response, "no count");
-  return CountResult{*count, *revision};
+  *part = {*count, *revision};
+  *cursor = TextIn(body, "cursor");
+  return OkStatus();
 }
 
 StatusOr<DeleteRangeResult> ParseDeleteRange(const HttpResponse& response) {

@@ -36,7 +36,8 @@ StatusOr<GetResult> ParseGet(HttpResponse response);
 StatusOr<PutResult> ParsePut(const HttpResponse& response);
 StatusOr<DeleteResult> ParseDelete(const HttpResponse& response);
 StatusOr<RangePage> ParseRange(const HttpResponse& response);
-StatusOr<CountResult> ParseCount(const HttpResponse& response);
+// `cursor`: to the next part; empty behind the last one.
+Status ParseCount(const HttpResponse& response, CountResult* part, std::string* cursor);
 StatusOr<DeleteRangeResult> ParseDeleteRange(const HttpResponse& response);
 StatusOr<TxnResult> ParseTxn(const HttpResponse& response, const Transaction& transaction);
 StatusOr<Lease> ParseLease(const HttpResponse& response);

@@ -18,6 +18,9 @@ namespace {
 // Three times as long as the server is silent at the most.
 constexpr Duration kWatchSilence = std::chrono::seconds(30);
 
+// The limit of a count that has none: with one, it comes in parts of about a second.
+constexpr uint64_t kNoLimit = uint64_t{1} << 62;
+
 Status Invalid(const std::string& message) {
   return MakeStatus(StatusCode::kInvalidArgument, message);
 }
@@ -35,6 +38,14 @@ HttpRequest Post(std::string target, std::string body) {
           .target = std::move(target),
           .headers = {{"Content-Type", "application/json"}},
           .body = std::move(body)};
+}
+
+// Where a page of a range begins. Range, order and revision are in a cursor.
+Target PageOf(const KeyRange& range, ReadOptions read, std::string_view cursor) {
+  Target target("/v1/kv");
+  if (cursor.empty()) return target.AddRange(range).AddRead(read);
+  read.revision.reset();
+  return target.Add("cursor", cursor).AddRead(read);
 }
 
 Status AddCondition(const WriteCondition& condition, HttpRequest* request) {
@@ -83,16 +94,8 @@ class HttpClient final : public Client {
 
   StatusOr<RangePage> Range(const KeyRange& range, const RangeOptions& options,
                             std::string_view cursor) override {
-    Target target("/v1/kv");
-    if (cursor.empty()) {
-      target.AddRange(range).AddRead(options.read);
-      if (options.reverse) target.AddFlag("reverse");
-    } else {
-      target.Add("cursor", cursor);  // Range, order and revision are in it.
-      ReadOptions read = options.read;
-      read.revision.reset();
-      target.AddRead(read);
-    }
+    Target target = PageOf(range, options.read, cursor);
+    if (options.reverse && cursor.empty()) target.AddFlag("reverse");
     if (options.limit != 0) target.AddNumber("limit", options.limit);
     if (options.keys_only) target.AddFlag("keys_only");
     SIS_ASSIGN_OR_RETURN(const HttpResponse response, Read(target.text()));
@@ -107,10 +110,18 @@ class HttpClient final : public Client {
   }
 
   StatusOr<CountResult> Count(const KeyRange& range, const ReadOptions& options) override {
-    const std::string target =
-        Target("/v1/kv").AddRange(range).AddRead(options).AddFlag("count_only").text();
-    SIS_ASSIGN_OR_RETURN(const HttpResponse response, Read(target));
-    return ParseCount(response);
+    CountResult all;
+    std::string cursor;
+    do {
+      const std::string target =
+          PageOf(range, options, cursor).AddFlag("count_only").AddNumber("limit", kNoLimit).text();
+      SIS_ASSIGN_OR_RETURN(const HttpResponse response, Read(target));
+      CountResult part;
+      SIS_RETURN_IF_ERROR(ParseCount(response, &part, &cursor));
+      all.count += part.count;
+      all.revision = part.revision;
+    } while (!cursor.empty());
+    return all;
   }
 
   StatusOr<DeleteRangeResult> DeleteRange(const KeyRange& range) override {

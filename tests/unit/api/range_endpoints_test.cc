@@ -89,8 +89,7 @@ TEST_F(RangeEndpoints, PrefixStartEndAndTheWhole) {
   EXPECT_EQ(Get("prefix=")["count"], 6);
   EXPECT_EQ(Keys(Get("start=a&end=b/2&reverse")), "b/1 b a ");
   EXPECT_EQ(Get("prefix=a&keys_only")["kvs"][0].contains("value"), false);
-  answer = Get("prefix=&count_only&limit=1");
-  EXPECT_EQ(answer, (json{{"count", 6}, {"revision", last}}));
+  EXPECT_EQ(Get("prefix=&count_only"), (json{{"count", 6}, {"revision", last}}));
   for (const char* consistency : {"linearizable", "lease", "stale"}) {
     EXPECT_EQ(Keys(Get("end=b&consistency=" + std::string(consistency))), "a ");
   }
@@ -123,6 +122,18 @@ TEST_F(RangeEndpoints, CursorsKeepToTheirRevision) {
   ExpectStatus(Ask("GET", "/v1/kv?cursor=" + cursor.substr(2)), 400);
   ExpectStatus(Ask("GET", "/v1/kv?cursor=zz"), 400);
   ExpectStatus(Ask("GET", "/v1/kv?cursor="), 400);
+}
+
+TEST_F(RangeEndpoints, ACountWithALimitComesInParts) {
+  for (const char* key : {"a", "b", "c", "d", "e"}) Put(key, "x");
+  json answer = Get("prefix=&count_only&limit=2");
+  EXPECT_EQ(answer["count"], 2);
+  const uint64_t revision = answer["revision"];
+  Put("f", "x");
+  answer = Get("count_only&limit=2&cursor=" + answer["cursor"].get<std::string>());
+  EXPECT_EQ(answer["count"], 2);
+  answer = Get("count_only&limit=2&cursor=" + answer["cursor"].get<std::string>());
+  EXPECT_EQ(answer, (json{{"count", 1}, {"revision", revision}}));
 }
 
 TEST_F(RangeEndpoints, ThePastAndItsEnd) {
@@ -238,6 +249,32 @@ TEST_F(RangeEndpoints, AnswersOfOneObjectEndAtASize) {
   answer = Get("cursor=" + answer["cursor"].get<std::string>());
   EXPECT_EQ(answer["count"], 2);
   EXPECT_FALSE(answer.contains("cursor"));
+}
+
+TEST(RangeCounts, APartEndsAfterATime) {
+  TestNode::TestOptions options;
+  options.server.limits.max_count_time = Duration(0);
+  TestNode node(std::move(options));
+  RawClient client(node.address());
+  for (int i = 0; i < 5; ++i) {
+    json puts = json::array();
+    for (int j = 0; j < 1'000; ++j) {
+      puts.push_back({{"put", {{"key", std::to_string(i * 1'000 + j)}, {"value", ""}}}});
+    }
+    const json txn = {{"then", std::move(puts)}};
+    EXPECT_EQ(client.Ask(Request("POST", "/v1/txn", txn.dump())).status, 200);
+  }
+  const auto get = [&](const std::string& query) {
+    return json::parse(client.Ask(Request("GET", "/v1/kv?" + query)).body);
+  };
+  json answer = get("prefix=&count_only&limit=1000000");
+  const uint64_t first = answer["count"];
+  EXPECT_LT(first, 5'000U);
+  answer = get("count_only&limit=1000000&cursor=" + answer["cursor"].get<std::string>());
+  EXPECT_EQ(answer["count"], 5'000 - first);
+  EXPECT_FALSE(answer.contains("cursor"));
+  // Who gives no limit looks for no cursor.
+  EXPECT_EQ(get("prefix=&count_only")["count"], 5'000);
 }
 
 TEST(RangeQueryTest, PrefixesEndBehindAllThatBeginWithThem) {

@@ -12,6 +12,7 @@ using absl::StatusCode;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 std::unique_ptr<Client> MakeClient(std::vector<std::string> endpoints,
                                    milliseconds timeout = milliseconds(5000)) {
@@ -68,6 +69,21 @@ TEST(ScanTest, GoesOnBehindTheLastKeyAtTheSameRevision) {
   EXPECT_EQ(*revision, 9u);
   EXPECT_THAT(keys, ElementsAre("a=1", "b=2", "c=3", "d=4"));
   EXPECT_EQ(rest.seen().at(0).target, "/v1/kv?start=b%00&revision=9");
+}
+
+TEST(CountTest, AddsUpThePartsOfOneRevision) {
+  TestServer server([](const SeenRequest& request) {
+    return request.target.find("cursor=c1") == std::string::npos
+               ? ScriptedAnswer{200, R"({"count":2000000000,"revision":9,"cursor":"c1"})"}
+               : ScriptedAnswer{200, R"({"count":3,"revision":9})"};
+  });
+  const auto count = MakeClient({server.address()})->Count(KeyRange::Prefix("a"), {.revision = 9});
+  ASSERT_TRUE(count.ok()) << count.status();
+  EXPECT_EQ(count->count, 2'000'000'003u);
+  EXPECT_EQ(count->revision, 9u);
+  ASSERT_EQ(server.seen().size(), 2u);
+  EXPECT_THAT(server.seen()[0].target, StartsWith("/v1/kv?start=a&end=b&revision=9&count_only&"));
+  EXPECT_THAT(server.seen()[1].target, StartsWith("/v1/kv?cursor=c1&count_only&limit="));
 }
 
 TEST(ScanTest, BackwardsItGoesOnBeforeTheLastKeyWithWhatIsLeftOfTheLimit) {
