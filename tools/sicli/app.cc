@@ -17,6 +17,8 @@ namespace {
 constexpr AddCommands kGroups[] = {
     AddKeyCommands,         // put, get, delete
     AddRangeCommands,       // scan, count
+    AddExportCommands,      // export
+    AddImportCommands,      // import
     AddTxnCommands,         // txn
     AddWatchCommands,       // watch, history
     AddLeaseCommands,       // lease

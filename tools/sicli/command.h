@@ -73,6 +73,8 @@ using AddCommands = void (*)(CLI::App& app, Invocation& invocation);
 void AddKeyCommands(CLI::App& app, Invocation& invocation);
 void AddRangeCommands(CLI::App& app, Invocation& invocation);
 void AddLeaseCommands(CLI::App& app, Invocation& invocation);
+void AddExportCommands(CLI::App& app, Invocation& invocation);
+void AddImportCommands(CLI::App& app, Invocation& invocation);
 void AddTxnCommands(CLI::App& app, Invocation& invocation);
 void AddWatchCommands(CLI::App& app, Invocation& invocation);
 void AddClusterCommands(CLI::App& app, Invocation& invocation);

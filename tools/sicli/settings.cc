@@ -166,7 +166,7 @@ Status CheckSetting(std::string_view name, std::string_view value) {
   if (name == "timeout") {
     if (ParseTimeout(value)) return OkStatus();
     return MakeStatus(StatusCode::kInvalidArgument,
-                      "timeout " + std::string(value) + ": expected a time like 2s or 500ms");
+                      "timeout " + std::string(value) + ": expected a time like 2s, 500ms or 1m");
   }
   if (name == "addr") {
     for (const std::string& address : SplitAddresses(value)) {
@@ -193,7 +193,8 @@ std::optional<std::chrono::milliseconds> ParseTimeout(std::string_view text) {
   if (text.ends_with("ms")) {
     scale_ms = 1;
     text.remove_suffix(2);
-  } else if (text.ends_with('s')) {
+  } else if (text.ends_with('s') || text.ends_with('m') || text.ends_with('h')) {
+    scale_ms = text.back() == 's' ? 1000 : text.back() == 'm' ? 60'000 : 3'600'000;
     text.remove_suffix(1);
   }
   double number = 0;

@@ -56,7 +56,7 @@ absl::Status CheckSetting(std::string_view name, std::string_view value);
 // "a,b" is two addresses.
 std::vector<std::string> SplitAddresses(std::string_view text);
 
-// "2", "2s", "2.5s" or "500ms". Empty when it is none of these, or not above zero.
+// "2", "2s", "2.5s", "500ms", "1m" or "1h". Empty when it is none of these, or not above zero.
 std::optional<std::chrono::milliseconds> ParseTimeout(std::string_view text);
 
 }  // namespace sisyphus::sicli
