@@ -14,6 +14,7 @@ pkg_check_modules(grpcpp REQUIRED IMPORTED_TARGET grpc++)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo)  # pictures that sicli draws
+pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit)  # the shell of sicli
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 
 find_program(PROTOC protoc REQUIRED)

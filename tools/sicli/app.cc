@@ -28,6 +28,7 @@ constexpr AddCommands kGroups[] = {
     AddMetricsCommands,     // metrics
     AddTestCommands,        // test
     AddConfigCommands,      // config
+    AddShellCommands,       // shell
     AddCompletionCommands,  // completion
 };
 
@@ -218,7 +219,7 @@ class CommandLine::Impl {
     app.footer(kFooter);
   }
 
-  int Run(std::vector<std::string> arguments) {
+  int Run(std::vector<std::string> arguments, std::optional<Format> chosen) {
     std::reverse(arguments.begin(), arguments.end());  // As CLI11 takes a vector.
     try {
       app.parse(std::move(arguments));
@@ -230,7 +231,9 @@ class CommandLine::Impl {
     Context context;
     context.flags = flags.Given(app);
     context.curl = flags.curl;
-    context.output = Output::ForStandardOutput(app.count("--output") > 0 ? &flags.format : nullptr);
+    if (app.count("--output") > 0) chosen = flags.format;
+    context.format = chosen;
+    context.output = Output::ForStandardOutput(chosen ? &*chosen : nullptr);
     absl::Status status = invocation.about_settings ? OkStatus() : Resolve(&context);
     if (status.ok()) status = invocation.run(context);
     if (context.curl && status.code() == StatusCode::kCancelled) return kExitOk;
@@ -246,8 +249,8 @@ class CommandLine::Impl {
 CommandLine::CommandLine() : impl_(std::make_unique<Impl>()) {}
 CommandLine::~CommandLine() = default;
 CLI::App& CommandLine::app() { return impl_->app; }
-int CommandLine::Run(std::vector<std::string> arguments) {
-  return impl_->Run(std::move(arguments));
+int CommandLine::Run(std::vector<std::string> arguments, std::optional<Format> format) {
+  return impl_->Run(std::move(arguments), format);
 }
 
 ClientOptions Context::Options() const {

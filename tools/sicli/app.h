@@ -3,6 +3,7 @@
 #define SISYPHUS_TOOLS_SICLI_APP_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,9 @@ class CommandLine {
 
   CLI::App& app();
 
-  // Parses what stands behind "sicli", and does it. The exit code. Errors are printed.
-  int Run(std::vector<std::string> arguments);
+  // Parses what stands behind "sicli", and does it. The exit code. Errors are printed. `format`:
+  // what -o is where it is left out.
+  int Run(std::vector<std::string> arguments, std::optional<Format> format = std::nullopt);
 
  private:
   class Impl;

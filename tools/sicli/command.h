@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,9 @@ absl::Status ExitWith(ExitCode code, const std::string& message);
 struct Context {
   std::vector<std::string> addresses;
   std::chrono::milliseconds timeout{};
-  SettingValues flags;  // As the command line gave them.
-  bool curl = false;    // --curl: requests are printed, not sent.
+  SettingValues flags;                // As the command line gave them.
+  bool curl = false;                  // --curl: requests are printed, not sent.
+  std::optional<Format> format = {};  // That was asked for, if any was.
   // Where the body of a request comes from, as curl's --data-binary says it ("@FILE", "@-"); empty:
   // it is on the command line.
   mutable std::string body_source = {};
@@ -79,6 +81,7 @@ void AddTxnCommands(CLI::App& app, Invocation& invocation);
 void AddWatchCommands(CLI::App& app, Invocation& invocation);
 void AddClusterCommands(CLI::App& app, Invocation& invocation);
 void AddOperationCommands(CLI::App& app, Invocation& invocation);
+void AddShellCommands(CLI::App& app, Invocation& invocation);
 void AddCompletionCommands(CLI::App& app, Invocation& invocation);
 void AddCheckCommands(CLI::App& app, Invocation& invocation);
 void AddMetricsCommands(CLI::App& app, Invocation& invocation);

@@ -52,6 +52,34 @@ CLI::App* FindCommand(CLI::App* parent, const std::string& name) {
   return found.empty() ? nullptr : found.front();
 }
 
+// Where the words before the last one lead.
+struct Typed {
+  std::vector<CLI::App*> path;               // Commands, outermost first.
+  const CLI::Option* takes_value = nullptr;  // A flag whose value comes next.
+  size_t positionals = 0;                    // Of the innermost command, before the last word.
+  bool no_word = false;                      // Behind "--": not a word of sicli.
+};
+
+Typed Follow(CLI::App& app, const std::vector<std::string>& words) {
+  Typed typed{.path = {&app}};
+  for (size_t i = 0; i + 1 < words.size(); ++i) {
+    const std::string& word = words[i];
+    typed.no_word = typed.no_word || word == "--";
+    if (typed.no_word) continue;
+    if (typed.takes_value != nullptr) {
+      typed.takes_value = nullptr;
+    } else if (word.starts_with("-")) {
+      const CLI::Option* option = FindFlag(typed.path, word);
+      if (option != nullptr && option->get_type_size() != 0) typed.takes_value = option;
+    } else if (CLI::App* command = FindCommand(typed.path.back(), word)) {
+      typed.path.push_back(command);
+    } else {
+      ++typed.positionals;
+    }
+  }
+  return typed;
+}
+
 Status PrintCompletions(CLI::App& app, const std::vector<std::string>& words) {
   std::string text;
   for (const Candidate& candidate : Complete(app, words)) {
@@ -63,21 +91,9 @@ Status PrintCompletions(CLI::App& app, const std::vector<std::string>& words) {
 }  // namespace
 
 std::vector<Candidate> Complete(CLI::App& app, const std::vector<std::string>& words) {
-  std::vector<CLI::App*> path = {&app};
-  const CLI::Option* takes_value = nullptr;
-  for (size_t i = 0; i + 1 < words.size(); ++i) {
-    const std::string& word = words[i];
-    if (word == "--") return {};
-    if (takes_value != nullptr) {
-      takes_value = nullptr;
-    } else if (word.starts_with("-")) {
-      const CLI::Option* option = FindFlag(path, word);
-      if (option != nullptr && option->get_type_size() != 0) takes_value = option;
-    } else if (CLI::App* command = FindCommand(path.back(), word)) {
-      path.push_back(command);
-    }
-  }
-  if (takes_value != nullptr) return {};
+  const Typed typed = Follow(app, words);
+  if (typed.no_word || typed.takes_value != nullptr) return {};
+  const std::vector<CLI::App*>& path = typed.path;
   const std::string last = words.empty() ? "" : words.back();
   std::vector<Candidate> found;
   const auto add = [&](const std::string& word, const std::string& help) {
@@ -99,6 +115,18 @@ std::vector<Candidate> Complete(CLI::App& app, const std::vector<std::string>& w
     if (!command->get_group().empty()) add(command->get_name(), command->get_description());
   }
   return found;
+}
+
+bool IsKeyExpected(CLI::App& app, const std::vector<std::string>& words) {
+  const auto is_key = [](const std::string& name) { return name == "KEY" || name == "PREFIX"; };
+  const Typed typed = Follow(app, words);
+  if (typed.no_word || words.empty() || words.back().starts_with("-")) return false;
+  if (typed.takes_value != nullptr) return is_key(typed.takes_value->get_type_name());
+  size_t before = typed.positionals;
+  for (const CLI::Option* option : typed.path.back()->get_options()) {
+    if (option->get_positional() && before-- == 0) return is_key(option->get_single_name());
+  }
+  return false;
 }
 
 void AddCompletionCommands(CLI::App& app, Invocation& invocation) {

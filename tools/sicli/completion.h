@@ -20,6 +20,9 @@ struct Candidate {
 // "sicli". Nothing where a value is expected.
 std::vector<Candidate> Complete(CLI::App& app, const std::vector<std::string>& words);
 
+// The last of `words` is to be a key, or the beginning of one.
+bool IsKeyExpected(CLI::App& app, const std::vector<std::string>& words);
+
 }  // namespace sisyphus::sicli
 
 #endif  // SISYPHUS_TOOLS_SICLI_COMPLETION_H_
