@@ -147,7 +147,10 @@ Status AskFirst(const std::string& question) {
 
 Status DeleteRange(const Context& context, const KeyArguments& keys, bool yes) {
   SIS_ASSIGN_OR_RETURN(const KeyRange range, keys.Range(/*all_by_default=*/false));
-  SIS_ASSIGN_OR_RETURN(const auto client, context.Connect());
+  ClientOptions options = context.Options();
+  options.safe_retries =
+      !context.curl;  // A large range may take longer than a server waits for it.
+  SIS_ASSIGN_OR_RETURN(const auto client, Client::Create(options));
   if (!yes && !context.curl) {
     SIS_ASSIGN_OR_RETURN(const CountResult there, client->Count(range));
     SIS_RETURN_IF_ERROR(
