@@ -105,6 +105,8 @@ class Container:
 
 
 def check_container(container):
+    for program in ("sisyphus-pod", "hostname", "sed"):
+        need(container.run("sh", "-c", f"command -v {program}").returncode == 0, f"no {program}")
     health = dockerfile.health_command(container.stage.only("HEALTHCHECK"))
     need(container.run(*health).returncode != 0, "healthy before it runs")
     container.start()

@@ -23,19 +23,19 @@ def skip(reason):
     sys.exit(SKIPPED)
 
 
-def enter_mount_namespace():
-    """Starts this script again in a mount namespace of its own, unless it is in one."""
+def enter_mount_namespace(network=False):
+    """Starts this script again in a mount namespace of its own, unless it is in one; with `network` in an
+    empty network, too."""
     if os.environ.pop(ENTERED, None):
         return
     if os.geteuid() != 0:
         skip("namespaces need root")
-    if subprocess.run(["unshare", "--mount", "true"], check=False,
-                      stderr=subprocess.DEVNULL).returncode != 0:
-        skip("no mount namespace is to be had here")
+    unshare = ["unshare", "--mount", "--propagation", "private", *(["--net"] if network else [])]
+    if subprocess.run([*unshare, "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
+        skip("no namespaces are to be had here")
     os.environ[ENTERED] = "1"
     sys.stdout.flush()
-    os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, "-B",
-                          *sys.argv])
+    os.execvp("unshare", [*unshare, sys.executable, "-B", *sys.argv])
 
 
 def make_clean_root(path):
