@@ -14,7 +14,7 @@ import tempfile
 
 SKIPPED = 77  # The exit code of a test that cannot run here.
 SLIM = ["doc", "info", "locale", "man", "groff", "lintian", "linda"]  # Not in debian:12-slim.
-DEVICES = {"null": "13", "zero": "15", "random": "18", "urandom": "19", "tty": "50"}
+DEVICES = {"null": "13", "zero": "15", "full": "17", "random": "18", "urandom": "19", "tty": "50"}
 ENTERED = "SISYPHUS_TEST_NAMESPACE"
 
 
