@@ -88,7 +88,7 @@ void Api::OnHead(Exchange& exchange) {
   const StatusOr<Target> target = ParseTarget(exchange.head().target());
   if (!CheckOrRespond(exchange, target.status())) return;
   size_t index = 0;
-  const Route* route = FindRoute(target->path, options_.simple_endpoints, &index);
+  const Route* route = FindRoute(target->path, options_.serve, &index);
   if (route == nullptr) {
     return exchange.RespondProblem(MakeProblem(404, "no such endpoint"));
   }
@@ -271,6 +271,11 @@ bool CheckOrRespond(Exchange& exchange, const Status& status) {
   if (status.ok()) return true;
   exchange.RespondProblem(ProblemOf(status, false));
   return false;
+}
+
+bool CheckNoParameters(Exchange& exchange, const Match& match) {
+  const StatusOr<Parameters> parameters = Parameters::Parse(match.query);
+  return CheckOrRespond(exchange, parameters.ok() ? parameters->Finish() : parameters.status());
 }
 
 void RespondCompacted(Api& api, Exchange& exchange) {

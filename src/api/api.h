@@ -105,6 +105,7 @@ class Parameters {
 
 // True if there are no errors; otherwise has answered.
 bool CheckOrRespond(Exchange& exchange, const Status& status);
+bool CheckNoParameters(Exchange& exchange, const Match& match);
 
 // 410, with the revision at which history begins.
 void RespondCompacted(Api& api, Exchange& exchange);

@@ -42,8 +42,12 @@ void HandleRemoveMember(Api& api, Exchange& exchange, const Match& match);
 void HandlePromoteMember(Api& api, Exchange& exchange, const Match& match);
 void HandleTransferLeadership(Api& api, Exchange& exchange, const Match& match);
 
+// page_handlers.cc
+void HandlePage(Api& api, Exchange& exchange, const Match& match);
+
 // status_handlers.cc
-void RespondCluster(Api& api, Exchange& exchange);  // What HandleCluster answers.
+// What HandleCluster answers, with these header lines.
+void RespondCluster(Api& api, Exchange& exchange, std::string_view headers = {});
 void HandleCluster(Api& api, Exchange& exchange, const Match& match);
 void HandleLive(Api& api, Exchange& exchange, const Match& match);
 void HandleReady(Api& api, Exchange& exchange, const Match& match);

@@ -11,12 +11,6 @@
 namespace sisyphus::api {
 namespace {
 
-// False: has answered.
-bool CheckNoParameters(Exchange& exchange, const Match& match) {
-  const StatusOr<Parameters> parameters = Parameters::Parse(match.query);
-  return CheckOrRespond(exchange, parameters.ok() ? parameters->Finish() : parameters.status());
-}
-
 void RespondLevel(const Api& api, Exchange& exchange) {
   exchange.Respond(
       {.content_type = "application/json",

@@ -1,6 +1,7 @@
 #include "api/routes.h"
 
 #include "api/handlers.h"
+#include "api/server.h"
 
 namespace sisyphus::api {
 namespace {
@@ -37,6 +38,7 @@ constexpr Action kVersionActions[] = {{Method::kGet, HandleVersion},
                                       {Method::kHead, HandleVersion}};
 constexpr Action kOpenApiActions[] = {{Method::kGet, HandleOpenApi},
                                       {Method::kHead, HandleOpenApi}};
+constexpr Action kPageActions[] = {{Method::kGet, HandlePage}, {Method::kHead, HandlePage}};
 constexpr Action kSimplePutActions[] = {{Method::kGet, HandleSimplePut},
                                         {Method::kPost, HandleSimplePut}};
 constexpr Action kSimpleGetActions[] = {{Method::kGet, HandleSimpleGet},
@@ -45,28 +47,44 @@ constexpr Action kSimpleDeleteActions[] = {{Method::kGet, HandleSimpleDelete},
                                            {Method::kPost, HandleSimpleDelete},
                                            {Method::kDelete, HandleSimpleDelete}};
 
+using enum EndpointGroup;
+
 constexpr Route kRoutes[] = {
-    {"/v1/kv/{key}", "/v1/kv/", false, kKeyActions},
-    {"/v1/txn", "/v1/txn", false, kTxnActions},
-    {"/v1/leases", "/v1/leases", false, kLeasesActions},
-    {"/v1/leases/{id}", "/v1/leases/", false, kLeaseActions},
-    {"/v1/kv", "/v1/kv", false, kRangeActions},
-    {"/v1/watch", "/v1/watch", false, kWatchActions},
-    {"/v1/compact", "/v1/compact", false, kCompactActions},
-    {"/v1/cluster", "/v1/cluster", false, kClusterActions},
-    {"/v1/members", "/v1/members", false, kMembersActions},
-    {"/v1/members/{id}", "/v1/members/", false, kMemberActions},
-    {"/v1/leader/transfer", "/v1/leader/transfer", false, kTransferActions},
-    {"/livez", "/livez", false, kLiveActions},
-    {"/readyz", "/readyz", false, kReadyActions},
-    {"/metrics", "/metrics", false, kMetricsActions},
-    {"/v1/log/level", "/v1/log/level", false, kLogLevelActions},
-    {"/version", "/version", false, kVersionActions},
-    {"/openapi.json", "/openapi.json", false, kOpenApiActions},
-    {"/put", "/put", true, kSimplePutActions},
-    {"/get", "/get", true, kSimpleGetActions},
-    {"/delete", "/delete", true, kSimpleDeleteActions},
+    {"/v1/kv/{key}", "/v1/kv/", kAlways, kKeyActions},
+    {"/v1/txn", "/v1/txn", kAlways, kTxnActions},
+    {"/v1/leases", "/v1/leases", kAlways, kLeasesActions},
+    {"/v1/leases/{id}", "/v1/leases/", kAlways, kLeaseActions},
+    {"/v1/kv", "/v1/kv", kAlways, kRangeActions},
+    {"/v1/watch", "/v1/watch", kAlways, kWatchActions},
+    {"/v1/compact", "/v1/compact", kAlways, kCompactActions},
+    {"/v1/cluster", "/v1/cluster", kAlways, kClusterActions},
+    {"/v1/members", "/v1/members", kAlways, kMembersActions},
+    {"/v1/members/{id}", "/v1/members/", kAlways, kMemberActions},
+    {"/v1/leader/transfer", "/v1/leader/transfer", kAlways, kTransferActions},
+    {"/livez", "/livez", kAlways, kLiveActions},
+    {"/readyz", "/readyz", kAlways, kReadyActions},
+    {"/metrics", "/metrics", kAlways, kMetricsActions},
+    {"/v1/log/level", "/v1/log/level", kAlways, kLogLevelActions},
+    {"/version", "/version", kAlways, kVersionActions},
+    {"/openapi.json", "/openapi.json", kAlways, kOpenApiActions},
+    {"/put", "/put", kSimple, kSimplePutActions},
+    {"/get", "/get", kSimple, kSimpleGetActions},
+    {"/delete", "/delete", kSimple, kSimpleDeleteActions},
+    {"/", "/", kStatusPage, kPageActions},
+    {"/ui/{file}", "/ui/", kStatusPage, kPageActions},
 };
+
+bool IsServed(EndpointGroup group, const ServedGroups& served) {
+  switch (group) {
+    case kAlways:
+      return true;
+    case kSimple:
+      return served.simple;
+    case kStatusPage:
+      return served.status_page;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -88,10 +106,10 @@ std::string Route::Allow() const {
 
 std::span<const Route> Routes() { return kRoutes; }
 
-const Route* FindRoute(std::string_view path, bool simple_endpoints, size_t* index) {
+const Route* FindRoute(std::string_view path, const ServedGroups& served, size_t* index) {
   for (const Route& route : kRoutes) {
     if (route.is_prefix() ? !path.starts_with(route.path) : path != route.path) continue;
-    if (route.simple && !simple_endpoints) continue;
+    if (!IsServed(route.group, served)) continue;
     *index = static_cast<size_t>(&route - kRoutes);
     return &route;
   }

@@ -14,6 +14,7 @@
 namespace sisyphus::api {
 
 class Api;
+struct ServedGroups;
 
 // What a handler is given of the target. Views, good inside the call.
 struct Match {
@@ -37,10 +38,13 @@ struct Action {
   Body body = Body::kIgnored;
 };
 
+// What can be switched off.
+enum class EndpointGroup : uint8_t { kAlways, kSimple, kStatusPage };
+
 struct Route {
   std::string_view endpoint;  // Its name in metrics; of a prefix route ends in "/{...}".
   std::string_view path;      // Ends in '/' exactly for a prefix route, but "/" itself.
-  bool simple = false;        // Of the simple endpoints, which can be switched off.
+  EndpointGroup group = EndpointGroup::kAlways;
   std::span<const Action> actions;
 
   bool is_prefix() const { return path.size() > 1 && path.ends_with('/'); }
@@ -51,7 +55,7 @@ struct Route {
 std::span<const Route> Routes();
 
 // Null: not found. `index` of the route in Routes().
-const Route* FindRoute(std::string_view path, bool simple_endpoints, size_t* index);
+const Route* FindRoute(std::string_view path, const ServedGroups& served, size_t* index);
 
 }  // namespace sisyphus::api
 

@@ -26,6 +26,12 @@
 
 namespace sisyphus::api {
 
+// Endpoints that can be switched off.
+struct ServedGroups {
+  bool simple = true;  // /put, /get, /delete.
+  bool status_page = true;
+};
+
 struct Limits {
   size_t max_key_bytes = 64 << 10;
   size_t max_value_bytes = 16 << 20;
@@ -63,7 +69,8 @@ struct FinishedOperation {
 struct ServerOptions {
   std::string address = "127.0.0.1:8001";  // HOST:PORT; port 0 picks a free one.
   int io_threads = 1;
-  bool simple_endpoints = true;
+  ServedGroups serve;
+  bool status_page_writes = false;  // The status page offers to change keys.
   Limits limits;
 
   Clock* clock = nullptr;        // Not owned; outlives the server.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/api.h"
+#include "api/cors.h"
 #include "api/handlers.h"
 #include "api/listener.h"
 #include "api/openapi.h"
@@ -117,19 +118,14 @@ void RespondText(Exchange& exchange, std::string_view text) {
   exchange.Respond({.content_type = kTextType, .body = text});
 }
 
-// These take no parameters. False: has answered.
-bool CheckNoParameters(Exchange& exchange, const Match& match) {
-  const StatusOr<Parameters> parameters = Parameters::Parse(match.query);
-  return CheckOrRespond(exchange, parameters.ok() ? parameters->Finish() : parameters.status());
-}
-
 }  // namespace
 
 void HandleCluster(Api& api, Exchange& exchange, const Match& match) {
-  if (CheckNoParameters(exchange, match)) RespondCluster(api, exchange);
+  if (!CheckNoParameters(exchange, match)) return;
+  RespondCluster(api, exchange, MembersMayRead(api, exchange));
 }
 
-void RespondCluster(Api& api, Exchange& exchange) {
+void RespondCluster(Api& api, Exchange& exchange, std::string_view headers) {
   const node::NodeStatus status = api.node().Status();
   const raft::Membership& membership = status.core.membership;
   const std::string own_http = api.options().advertised_http.empty()
@@ -151,9 +147,21 @@ void RespondCluster(Api& api, Exchange& exchange) {
   }
   cluster["members"] = ordered_json::array();
   for (const NodeId id : ids) cluster["members"].push_back(Member(id, api, status, own_http));
+  // The newest first. A moment is told by how long ago it was: the server reads no wall clock.
+  cluster["leader_history"] = ordered_json::array();
+  const MonotonicTime now = api.node().Now();
+  for (auto change = status.leader_history.rbegin(); change != status.leader_history.rend();
+       ++change) {
+    cluster["leader_history"].push_back(
+        {{"leader", change->leader.value()},
+         {"term", change->term.value()},
+         {"ago_ms",
+          std::chrono::duration_cast<std::chrono::milliseconds>(now - change->at).count()}});
+  }
   // Bytes that are not UTF-8 (another node's version could hold any) are replaced, never thrown at.
   exchange.Respond(
       {.content_type = kJsonType,
+       .headers = headers,
        .owned_body = cluster.dump(-1, ' ', false, ordered_json::error_handler_t::replace)});
 }
 
@@ -185,13 +193,16 @@ void HandleReady(Api& api, Exchange& exchange, const Match& match) {
 void HandleMetrics(Api& api, Exchange& exchange, const Match& match) {
   if (!CheckNoParameters(exchange, match)) return;
   // On the first io thread, so that never two are rendered at a time.
-  api.listener().PostToFirstThread([&api, resumer = exchange.Suspend()]() mutable {
-    std::string text = api.options().render_metrics ? api.options().render_metrics() : "";
-    resumer.Resume([metrics = std::move(text)](Exchange& resumed) mutable {
-      resumed.Respond({.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                       .owned_body = std::move(metrics)});
-    });
-  });
+  api.listener().PostToFirstThread(
+      [&api, headers = MembersMayRead(api, exchange), resumer = exchange.Suspend()]() mutable {
+        std::string text = api.options().render_metrics ? api.options().render_metrics() : "";
+        resumer.Resume(
+            [metrics = std::move(text), lines = std::move(headers)](Exchange& resumed) mutable {
+              resumed.Respond({.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                               .headers = lines,
+                               .owned_body = std::move(metrics)});
+            });
+      });
 }
 
 void HandleOpenApi(Api&, Exchange& exchange, const Match& match) {

@@ -300,6 +300,7 @@ void Node::Impl::PublishStatus() {
   status.reads_pending = pending_reads_;
   status.snapshots_installed = snapshots_installed_;
   status.leader_changes = leader_changes_;
+  status.leader_history.assign(leader_history_.begin(), leader_history_.end());
   AddContentStatus(&status);
   MutexLock lock(status_mu_);
   status_ = std::move(status);

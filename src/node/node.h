@@ -137,6 +137,13 @@ struct QueueDepth {
   size_t depth = 0;
 };
 
+struct LeaderChange {
+  NodeId leader;
+  Term term;
+  MonotonicTime at;  // When this node learned of it.
+};
+inline constexpr size_t kLeaderHistory = 32;
+
 struct NodeStatus {
   raft::CoreStatus core;
   std::vector<raft::PeerProgress> progress;  // Leader only.
@@ -150,6 +157,7 @@ struct NodeStatus {
   uint64_t reads_pending = 0;
   uint64_t snapshots_installed = 0;
   uint64_t leader_changes = 0;  // Seen here.
+  std::vector<LeaderChange> leader_history;  // The last kLeaderHistory of them, the oldest first.
   ContentStatus content;
 };
 

@@ -282,6 +282,7 @@ class Node::Impl {
   uint64_t tick_ = 0;
   ElectionReason election_reason_ = ElectionReason::kTimeout;  // Of the one that is under way.
   uint64_t leader_changes_ = 0;
+  std::deque<LeaderChange> leader_history_;
   RoundTrips round_trips_;
   LagMeter lag_;
   // When the commit index was seen to reach where; only while somebody waits for an entry.

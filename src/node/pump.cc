@@ -128,7 +128,11 @@ void Node::Impl::OnRoleOrLeader() {
     measures_.elections[static_cast<size_t>(election_reason_)].Add();
     election_reason_ = ElectionReason::kTimeout;
   }
-  if (leader != last_leader_ && leader != kNoNode) ++leader_changes_;
+  if (leader != last_leader_ && leader != kNoNode) {
+    ++leader_changes_;
+    leader_history_.push_back({leader, core_->term(), Now()});
+    if (leader_history_.size() > kLeaderHistory) leader_history_.pop_front();
+  }
   const bool deposed = last_role_ == raft::Role::kLeader && role != raft::Role::kLeader;
   if (deposed) DropLease();
   if (deposed && SIS_PLANTED(kRetryLostProposals)) {

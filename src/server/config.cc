@@ -34,6 +34,7 @@ struct Flags {
   bool join = false;
   std::string cluster_id;
   std::string simple_endpoints = "on";
+  std::string status_page = "read";
   std::string log_level = "info";
   std::string log_format = "text";
   uint64_t slow_operation_ms = 500;
@@ -86,6 +87,11 @@ void AddNodeFlags(CLI::App* app, Config* config, Flags* flags) {
                       "serve /put, /get and /delete: on or off")
           ->check(CLI::IsMember({"on", "off"})),
       "SISYPHUS_SIMPLE_ENDPOINTS")
+      ->capture_default_str();
+  env(app->add_option("--status-page", flags->status_page,
+                      "the page at /: off, read (it shows keys), or write (it changes them, too)")
+          ->check(CLI::IsMember({"off", "read", "write"})),
+      "SISYPHUS_STATUS_PAGE")
       ->capture_default_str();
 }
 
@@ -283,6 +289,9 @@ Status FinishConfig(const CLI::App& app, const Flags& flags, const std::string& 
   config->limits.body_timeout = std::chrono::milliseconds(flags.body_ms);
   config->limits.idle_timeout = std::chrono::milliseconds(flags.idle_ms);
   config->simple_endpoints = flags.simple_endpoints == "on";
+  config->status_page = flags.status_page == "off"     ? StatusPage::kOff
+                        : flags.status_page == "write" ? StatusPage::kWrite
+                                                       : StatusPage::kRead;
   if (!ParseLogLevel(flags.log_level, &config->log_level))
     return Invalid("--log-level " + flags.log_level + " is not known");
   config->log_format = flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText;

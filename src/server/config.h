@@ -17,6 +17,8 @@
 
 namespace sisyphus::server {
 
+enum class StatusPage : uint8_t { kOff, kRead, kWrite };
+
 struct Config {
   NodeId id{1};
   std::string data_dir = "./sisyphus-data";
@@ -35,6 +37,7 @@ struct Config {
   Duration slow_operation = std::chrono::milliseconds(500);  // Told in the log; 0: none is.
   bool etcd_metrics = false;  // Metrics also under the names that etcd's dashboards ask for.
   bool simple_endpoints = true;
+  StatusPage status_page = StatusPage::kRead;
   int io_threads = 1;
   api::Limits limits;
   Duration heartbeat_interval = std::chrono::milliseconds(50);

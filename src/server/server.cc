@@ -182,7 +182,9 @@ Status Server::Impl::BindApi() {
   api::ServerOptions options;
   options.address = config_.http_address;
   options.io_threads = config_.io_threads;
-  options.simple_endpoints = config_.simple_endpoints;
+  options.serve = {.simple = config_.simple_endpoints,
+                   .status_page = config_.status_page != StatusPage::kOff};
+  options.status_page_writes = config_.status_page == StatusPage::kWrite;
   options.limits = config_.limits;
   options.clock = &RealClock();
   options.executor = &executor_;

@@ -30,9 +30,10 @@ SECONDS = 120
 METHODS = ("get", "head", "put", "post", "delete")
 # What HTTP itself needs, in no need of a description.
 PLAIN_HEADERS = {"content-length", "content-type", "connection", "transfer-encoding",
-                 "cache-control", "x-content-type-options"}
+                 "cache-control", "content-security-policy", "referrer-policy",
+                 "x-content-type-options"}
 # Header fields of requests that steer HTTP, not an operation.
-PLAIN_REQUEST_HEADERS = {"Host", "Content-Encoding", "traceparent"}
+PLAIN_REQUEST_HEADERS = {"Host", "Content-Encoding", "Origin", "traceparent"}
 # Described, and not made here: tests/unit/api/errors_test.cc and membership_test.cc make these.
 NOT_MADE = {"429", "504", "507"}
 NOT_MADE_OF = {("promoteMember", "409"), ("transferLeadership", "409"), ("removeMember", "409"),
@@ -198,7 +199,8 @@ def samples(cluster):
     members = json.loads(cluster.send(cluster.leader, "GET", "/v1/cluster").body)["members"]
     other = next(m for m in members if m["id"] != cluster.leader)
     plain = {"Cluster": "/v1/cluster", "Live": "/livez", "Ready": "/readyz",
-             "Metrics": "/metrics", "Version": "/version", "OpenApi": "/openapi.json"}
+             "Metrics": "/metrics", "Version": "/version", "OpenApi": "/openapi.json",
+             "Page": "/", "PageFile": "/ui/main.js"}
     return {
         **{m + name: (lambda t=target: Sample(t)) for m in ("get", "head")
            for name, target in plain.items()},
@@ -414,6 +416,8 @@ def check_statuses(cluster, make):
         cluster.expect(412, name, Sample("/v1/kv/a", "x"), headers={"If-Match": '"1"'})
     for name in ("getSimpleGet", "headSimpleGet"):
         cluster.expect(404, name, Sample("/get?key=none"))
+    for name in ("getPageFile", "headPageFile"):
+        cluster.expect(404, name, Sample("/ui/none"))
     cluster.expect(409, "addMember", Sample("/v1/members", {"id": 9, "peer": "127.0.0.1:9"}))
     # The events of a watch: a put, its successor and a deletion.
     start = int(etag.strip('"'))

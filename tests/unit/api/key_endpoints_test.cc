@@ -184,7 +184,7 @@ TEST_F(KeyEndpoints, RefusesWhatItDoesNotUnderstand) {
   ExpectProblem(Ask("GET", "/v1/kv/k", "", "X-Sisyphus-Forward: always\r\n"), 400, "bad_request");
   EXPECT_EQ(Ask("PUT", "/v1/kv/k", "x", "X-Sisyphus-Forward: never\r\n").status, 201);
 
-  for (const char* path : {"/", "/v1", "/v1/watchx", "/v2", "/null"}) {
+  for (const char* path : {"/ui", "/v1", "/v1/watchx", "/v2", "/null"}) {
     ExpectProblem(Ask("GET", path), 404, "not_found");
   }
   const RawAnswer answer = Ask("POST", "/v1/kv/k");
@@ -235,7 +235,7 @@ TEST_F(KeyEndpoints, SimpleEndpoints) {
 
 TEST(SimpleEndpointsOff, AreNotThere) {
   TestNode::TestOptions options;
-  options.server.simple_endpoints = false;
+  options.server.serve.simple = false;
   TestNode node(std::move(options));
   RawClient client(node.address());
   for (const char* target : {"/put?key=a&val=b", "/get?key=a", "/delete?key=a"}) {

@@ -4,12 +4,14 @@
 
 #include <set>
 
+#include "api/server.h"
+
 namespace sisyphus::api {
 namespace {
 
-std::string EndpointOf(std::string_view path, bool simple = true) {
+std::string EndpointOf(std::string_view path, const ServedGroups& served = {}) {
   size_t index = 0;
-  const Route* route = FindRoute(path, simple, &index);
+  const Route* route = FindRoute(path, served, &index);
   if (route == nullptr) return "";
   EXPECT_EQ(&Routes()[index], route);
   return std::string(route->endpoint);
@@ -23,16 +25,21 @@ TEST(Routes, FindsByWholePathOrPrefix) {
   EXPECT_EQ(EndpointOf("/v1/kvx"), "");
   EXPECT_EQ(EndpointOf("/v1/cluster"), "/v1/cluster");
   EXPECT_EQ(EndpointOf("/v1/cluster/"), "");
-  EXPECT_EQ(EndpointOf("/"), "");
+  EXPECT_EQ(EndpointOf("/"), "/");
+  EXPECT_EQ(EndpointOf("/ui/main.js"), "/ui/{file}");
   EXPECT_EQ(EndpointOf("/%6Civez"), "");
 }
 
-TEST(Routes, SimpleEndpointsCanBeSwitchedOff) {
+TEST(Routes, GroupsCanBeSwitchedOff) {
   for (const char* path : {"/put", "/get", "/delete"}) {
-    EXPECT_EQ(EndpointOf(path, true), path);
-    EXPECT_EQ(EndpointOf(path, false), "");
+    EXPECT_EQ(EndpointOf(path, {.simple = true, .status_page = false}), path);
+    EXPECT_EQ(EndpointOf(path, {.simple = false}), "");
   }
-  EXPECT_EQ(EndpointOf("/livez", false), "/livez");
+  for (const char* path : {"/", "/ui/page.css"}) {
+    EXPECT_NE(EndpointOf(path, {.simple = false}), "");
+    EXPECT_EQ(EndpointOf(path, {.status_page = false}), "");
+  }
+  EXPECT_EQ(EndpointOf("/livez", {.simple = false, .status_page = false}), "/livez");
 }
 
 TEST(Routes, EveryRouteHasItsOwnPathAndListsItsMethods) {

@@ -85,6 +85,7 @@ TEST(Config, RefusesWithOneLineThatNamesTheFlag) {
   EXPECT_THAT(Refusal({"--cluster", "one=a:1"}), HasSubstr("'one=a:1'"));
   EXPECT_THAT(Refusal({"--id", "4", "--cluster", "1=a:1"}), HasSubstr("4 is not in it"));
   EXPECT_THAT(Refusal({"--simple-endpoints", "perhaps"}), HasSubstr("--simple-endpoints"));
+  EXPECT_THAT(Refusal({"--status-page", "on"}), HasSubstr("--status-page"));
   EXPECT_THAT(Refusal({"--election-timeout-ms", "100", "--heartbeat-interval-ms", "50"}),
               HasSubstr("4 times"));
   EXPECT_THAT(Refusal({"--config", "/no/such/file"}), HasSubstr("/no/such/file"));
